@@ -1,0 +1,1 @@
+"""The chat templates, one `.jinja` an adapter; the file name is the adapter name."""
