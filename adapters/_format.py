@@ -1,0 +1,116 @@
+"""What a model family writes, as frozen data: the one description that parser and grammar come from."""
+
+import re
+from dataclasses import dataclass
+
+from ._errors import FormatError, ToolNameError
+
+__all__ = ["Adapter", "Format", "JsonCall"]
+
+TOOL_NAME = re.compile(r"[A-Za-z0-9_./-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class JsonCall:
+    """A call written as one JSON object, with or without a marker on each side.
+
+    Each text is given exactly as the model was trained to write it, white space included. The parser reads the
+    same call with any white space around the markers and inside the JSON, the keys in any order, and `arguments`
+    or `parameters` for either; the grammar admits the trained spelling.
+    """
+
+    open: str = ""
+    """Marker before the object, with the white space after it; empty when the object stands alone."""
+    close: str = ""
+    """Marker after the object, with the white space before it; empty when nothing follows."""
+    name_key: str = "name"
+    arguments_key: str = "arguments"
+
+    def __post_init__(self) -> None:
+        if self.open and not self.open.strip() or self.close and not self.close.strip():
+            raise FormatError("a marker needs a character that is not white space; leave it empty instead")
+        if self.close and not self.open:
+            raise FormatError(f"the closing marker {self.close!r} needs an opening one")
+        if self.open.lstrip() != self.open or self.close.rstrip() != self.close:
+            raise FormatError("white space outside the markers belongs to the format's lead and separator")
+        if self.open and self.open.strip() == self.close.strip():
+            raise FormatError(f"the same marker {self.open!r} cannot open and close")
+        if self.name_key == self.arguments_key:
+            raise FormatError(f"name and arguments cannot share the key {self.name_key!r}")
+        for key in (self.name_key, self.arguments_key):
+            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key):
+                raise FormatError(f"the key {key!r} is not a plain word")
+
+    @property
+    def marked(self) -> bool:
+        return bool(self.open)
+
+    def begin(self, name: str) -> str:
+        """Everything the model writes before the arguments of a call of `name`.
+
+        Raises:
+            ToolNameError: the name has a character that the format cannot carry.
+        """
+        if not TOOL_NAME.fullmatch(name):
+            raise ToolNameError(
+                f"the tool name {name!r} cannot be written in a call: use 1 to 64 of letters, digits and _ . / -"
+            )
+        return f'{self.open}{{"{self.name_key}": "{name}", "{self.arguments_key}": '
+
+    @property
+    def end(self) -> str:
+        """Everything the model writes after the arguments."""
+        return "}" + self.close
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How calls stand in a reply: the form the model was trained on, and the forms that are read besides."""
+
+    call: JsonCall
+    also: tuple[JsonCall, ...] = ()
+    """Other forms that the parser reads; the grammar and the template write `call`."""
+    lead: str = ""
+    """White space that the template writes between text and the first call."""
+    separator: str = ""
+    """What stands between two calls: white space, `;` or `,`."""
+
+    def __post_init__(self) -> None:
+        if self.lead.strip():
+            raise FormatError(f"the lead {self.lead!r} must be white space: anything else belongs to the marker")
+        if self.separator.strip("; ,\n\t\r") or len(self.separator) > 64:
+            raise FormatError(f"the separator {self.separator!r} must be white space, ';' or ',', at most 64 of them")
+        opens = [form.open.strip() for form in self.forms]
+        if len(set(opens)) != len(opens):
+            raise FormatError(f"two forms open alike: {opens}")
+
+    @property
+    def forms(self) -> tuple[JsonCall, ...]:
+        return (self.call, *self.also)
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """A model family: its name everywhere, its format, and the tokens its turns are made of."""
+
+    name: str
+    """What users type, and the name of module, template and fixture folder."""
+    models: str
+    """The checkpoints it serves, for people."""
+    format: Format
+    turn_tokens: tuple[str, ...]
+    """Special tokens that the template writes; the tokenizer must know each as one token."""
+    stop_tokens: tuple[str, ...]
+    """Tokens that end a reply; the tokenizer must know each as one token."""
+    stop_strings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):
+            raise FormatError(f"the adapter name {self.name!r} must be a module name in lower case")
+        if not self.stop_tokens:
+            raise FormatError(f"{self.name}: a reply needs at least one stop token")
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """Every token that the tokenizer must know, each once."""
+        return tuple(dict.fromkeys((*self.turn_tokens, *self.stop_tokens)))
