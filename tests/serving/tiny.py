@@ -1,0 +1,131 @@
+"""Tiny checkpoints that the real vLLM serves on a CPU with random weights.
+
+A family is data: its architecture and the tokens its tokenizer knows. The tokenizer is made on the spot: byte-level,
+so every text comes back as it went in, and trained on the few lines below, so that common pieces of prose, JSON and
+code are one token each and cuts between tokens fall where a real tokenizer's might.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+__all__ = ["QWEN2_5", "Family", "write_tiny_checkpoint"]
+
+VOCABULARY = 768
+TEXT = """\
+You are a helpful assistant. The user asks what the weather is like in Paris, Rome and Beijing today.
+# Tools: You may call one or more functions to assist with the user query. You are provided with function signatures.
+For each function call, return a json object with function name and arguments. Let me check that for you.
+{"type": "function", "function": {"name": "get_weather", "description": "", "parameters": {"type": "object"}}}
+{"name": "get_weather", "arguments": {"city": "Paris", "days": 3, "metric": true, "tags": ["a", "b"], "x": null}}
+{"type": "object", "properties": {"location": {"type": "string"}}, "required": ["location"], "items": []}
+{"name": "amap_weather", "arguments": {"location": "海淀区"}}
+system user assistant tool function observation role content true false null string integer number array
+北京市海淀区天气怎么样？今天晴，气温二十五度。请告诉我城市或区的具体名称，谢谢。我来查一下天气。
+def get_weather(city: str, days: int = 3) -> dict:
+    return {"city": city, "temperature": 21.5, "sky": "clear"}
+print(get_weather(city='Paris', days=1 + 2))
+"""
+RUNS = "\n".join(character * 64 for character in '{}[]"\\ \n')
+"""Runs become long tokens, so that a reply of thousands of braces fits into a short context."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What tells one family's checkpoint from another's."""
+
+    name: str
+    config: Mapping[str, object]
+    special: tuple[str, ...]
+    """Special tokens, in the order of their ids."""
+    end: tuple[str, ...]
+    """Which of them end a reply."""
+    plain: tuple[str, ...] = ()
+    """Tokens that the tokenizer knows as one but does not call special."""
+    tokenizer: Mapping[str, object] = field(default_factory=dict)
+    """What its tokenizer_config.json says besides."""
+
+
+QWEN2_5 = Family(
+    name="qwen2_5",
+    config={"architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "hidden_act": "silu"},
+    special=("<|endoftext|>", "<|im_start|>", "<|im_end|>"),
+    end=("<|im_end|>", "<|endoftext|>"),
+    plain=("<tool_call>", "</tool_call>"),
+)
+
+
+def write_tiny_checkpoint(
+    directory: Path, family: Family = QWEN2_5, tokenizer_from: Path | None = None
+) -> Path:
+    """Write a checkpoint without weights, for `--load-format dummy`, and give its folder back.
+
+    With `tokenizer_from`, the tokenizer files of that folder are used instead of a small new one.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    if tokenizer_from is None:
+        tokenizer = small_tokenizer(family)
+        tokenizer.save(str(directory / "tokenizer.json"))
+        write_json(
+            directory / "tokenizer_config.json",
+            {
+                "tokenizer_class": "PreTrainedTokenizerFast",
+                "eos_token": family.end[0],
+                "pad_token": family.end[-1],
+                "additional_special_tokens": list(family.special),
+                "clean_up_tokenization_spaces": False,
+                "model_max_length": 32768,
+                **family.tokenizer,
+            },
+        )
+    else:
+        for path in tokenizer_from.glob("tokenizer*"):
+            shutil.copy(path, directory)
+        tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
+    stops = [tokenizer.token_to_id(token) for token in family.end]
+    write_json(
+        directory / "config.json",
+        {
+            "hidden_size": 64,
+            "intermediate_size": 128,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 1,
+            "max_position_embeddings": 32768,
+            "rms_norm_eps": 1e-06,
+            "rope_theta": 10000.0,
+            "tie_word_embeddings": False,
+            "torch_dtype": "float32",
+            # No more rows than tokens: a random model would pick ids that no grammar and no text knows.
+            "vocab_size": tokenizer.get_vocab_size(with_added_tokens=True),
+            "eos_token_id": stops[0],
+            "pad_token_id": stops[-1],
+            **family.config,
+        },
+    )
+    write_json(directory / "generation_config.json", {"eos_token_id": stops, "pad_token_id": stops[-1]})
+    return directory
+
+
+def small_tokenizer(family: Family) -> Tokenizer:
+    """The same tokenizer every time, for the same family."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator([TEXT, RUNS], trainer)
+    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in family.special])
+    tokenizer.add_tokens([AddedToken(token, normalized=False) for token in family.plain])
+    return tokenizer
+
+
+def write_json(path: Path, value: Mapping[str, object]) -> None:
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
