@@ -7,9 +7,9 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -116,10 +116,8 @@ class Server:
         if self._process is None:
             return
         signal_group(self._process.pid, signal.SIGTERM)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            pass
         signal_group(self._process.pid, signal.SIGKILL)  # engine processes that outlived their parent
         self._process.wait()
         self._process = None
@@ -177,7 +175,7 @@ class Server:
         try:
             with urllib.request.urlopen(f"{self.url}/health", timeout=5):
                 return True
-        except (OSError, urllib.error.URLError):
+        except OSError:
             return False
 
     def _log_tail(self) -> str:
@@ -192,10 +190,8 @@ def free_port() -> int:
 
 
 def signal_group(leader: int, number: signal.Signals) -> None:
-    try:
+    with suppress(ProcessLookupError):  # all of them have ended
         os.killpg(leader, number)
-    except ProcessLookupError:
-        pass  # all of them have ended
 
 
 def exit_on_sigterm() -> None:

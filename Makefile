@@ -1,0 +1,39 @@
+# The environment lives in .venv and is made by whichever target needs it first.
+#
+# vLLM's CPU wheel wants the CPU build of torch, which the ordinary index does not have. Where pip cannot find it:
+#     make demo TORCH_INDEX=<address of PyTorch's index of CPU wheels>
+
+PYTHON ?= python3
+TORCH_INDEX ?=
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: setup demo test test-slow lint clean
+
+setup: $(READY)
+
+# torchvision and its kin, when something brings them, are CUDA builds that break transformers beside a CPU torch.
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -e '.[cpu,dev]' || { \
+	  echo 'If torch was not found: make $(MAKECMDGOALS) TORCH_INDEX=<PyTorch index of CPU wheels>' >&2; exit 1; }
+	$(BIN)/pip uninstall -y torchvision torchaudio torchcodec
+	touch $@
+
+demo: $(READY)
+	$(BIN)/python tests/serving/demo.py
+
+test: $(READY)
+	$(BIN)/pytest
+
+test-slow: $(READY)
+	HYPOTHESIS_PROFILE=slow $(BIN)/pytest -m ''
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+clean:
+	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
