@@ -1,0 +1,80 @@
+"""The decoding grammar of a format for a set of tools, as plain data.
+
+What comes out is the JSON form of an xgrammar `StructuralTag` (xgrammar 0.2.8, `structural_tag.py`), made of
+dicts, lists and strings alone: it can be printed, compared and stored, and is built without xgrammar.
+"""
+
+from collections.abc import Mapping, Sequence
+from os.path import commonprefix
+from typing import Literal, NamedTuple
+
+from ._errors import SchemaError
+from ._format import Format
+from ._schema import normalise
+
+__all__ = ["Choice", "Tool", "structural_tag"]
+
+Choice = Literal["auto", "required", "forced"]
+
+# White-space characters in a row inside the arguments. One admits every spelling that templates write, `{"a":1}`,
+# `{"a": 1}` and `{ "a" : 1 }`, and leaves a model nothing to pad with. Zero is refused by xgrammar, and two or more
+# would admit indented JSON, which no format here was trained on.
+MAX_WHITESPACE = 1
+
+
+class Tool(NamedTuple):
+    """What a grammar needs to know of a tool: its name and its parameters as the request gave them."""
+
+    name: str
+    parameters: Mapping[str, object] | bool | None
+
+
+def structural_tag(format: Format, tools: Sequence[Tool], choice: Choice) -> dict[str, object]:
+    """The structural tag that holds a reply to calls of `tools` as `format` writes them.
+
+    `required`: one call or more, with the format's separator between them and nothing else. `forced`: exactly one
+    call; `tools` holds the tool that was named. `auto`: free text, in which every opening marker starts a call.
+    The arguments are held to the normalised parameters in all three.
+
+    Args:
+        format: how the model writes a call; the grammar admits its trained form, `format.call`.
+        tools: the tools that may be called.
+        choice: what the request asks for, as vLLM's structural tag builders get it.
+
+    Raises:
+        ToolNameError: a name cannot be written in this format.
+        SchemaError: parameters cannot be turned into a grammar; the message names the tool and the place.
+    """
+    tags = [_tag(format, tool) for tool in tools]
+    inner: dict[str, object]
+    if choice == "auto":
+        inner = {"type": "triggered_tags", "triggers": [_trigger(format)], "tags": tags}
+    else:
+        inner = {
+            "type": "tags_with_separator",
+            "tags": tags,
+            "separator": format.separator,
+            "at_least_one": True,
+            "stop_after_first": choice == "forced",
+        }
+    return {"type": "structural_tag", "format": inner}
+
+
+def _tag(format: Format, tool: Tool) -> dict[str, object]:
+    try:
+        schema = normalise(tool.parameters).schema
+    except SchemaError as error:
+        raise SchemaError(f"tool {tool.name!r}: {error}") from error
+    return {
+        "type": "tag",
+        "begin": format.call.begin(tool.name),
+        "content": {"type": "json_schema", "json_schema": schema, "max_whitespace_cnt": MAX_WHITESPACE},
+        "end": format.call.end,
+    }
+
+
+def _trigger(format: Format) -> str:
+    """What turns free text into a call: the opening marker, or what all unmarked calls begin with."""
+    if format.call.marked:
+        return format.call.open.rstrip()
+    return commonprefix([format.call.begin(name) for name in "ab"])  # noqa: RUF071 - texts, not paths
