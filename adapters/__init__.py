@@ -1,0 +1,64 @@
+"""The model families, and the engine that reads and constrains what they write.
+
+Standard library only: no vLLM, no torch, no transformers.
+"""
+
+from ._errors import (
+    ChatAdaptersError,
+    FormatError,
+    ParserClosedError,
+    SchemaError,
+    TokenizerError,
+    ToolNameError,
+    UnknownAdapterError,
+)
+from ._events import Arguments, CallBegin, CallEnd, Event, Markup, Text
+from ._format import Adapter, Format, JsonCall
+from ._grammar import Tool, structural_tag
+from ._parser import Parser
+from ._reply import Call, Reply, read_reply
+from ._values import REPAIRS
+from .qwen2_5 import QWEN2_5
+
+__all__ = [
+    "ADAPTERS",
+    "REPAIRS",
+    "Adapter",
+    "Arguments",
+    "Call",
+    "CallBegin",
+    "CallEnd",
+    "ChatAdaptersError",
+    "Event",
+    "Format",
+    "FormatError",
+    "JsonCall",
+    "Markup",
+    "Parser",
+    "ParserClosedError",
+    "Reply",
+    "SchemaError",
+    "Text",
+    "TokenizerError",
+    "Tool",
+    "ToolNameError",
+    "UnknownAdapterError",
+    "get",
+    "read_reply",
+    "structural_tag",
+]
+
+ADAPTERS: dict[str, Adapter] = {adapter.name: adapter for adapter in (QWEN2_5,)}
+"""Every adapter by its name; a new one is one line here."""
+
+
+def get(name: str) -> Adapter:
+    """The adapter of this name.
+
+    Raises:
+        UnknownAdapterError: there is none; the message lists those there are.
+    """
+    try:
+        return ADAPTERS[name]
+    except KeyError:
+        raise UnknownAdapterError(name, ADAPTERS) from None

@@ -1,0 +1,366 @@
+"""Reads one call written as a JSON object: name, arguments, and whatever stands around them."""
+
+import json
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterable
+
+from ._format import JsonCall
+from ._values import BAD, DONE, MORE, WHITE, DecodedReader, Repairs, ValueReader, next_significant, skip_white
+
+__all__ = ["CallReader", "Offered"]
+
+_KEY = re.compile(r"""(["'])([^"'\\\x00-\x1f]{0,64})\1""")
+_KEY_CUT = re.compile(r"""["']([^"'\\\x00-\x1f]{0,64})\Z""")
+_NAME = {
+    '"': re.compile(r'("(?:[^"\\\x00-\x1f]|\\[^\x00-\x1f]){1,256}")'),
+    "'": re.compile(r"'([^'\\\x00-\x1f]{1,256})'"),
+}
+_NAME_CUT = {
+    '"': re.compile(r'"((?:[^"\\\x00-\x1f]|\\[^\x00-\x1f]){0,256})\\?\Z'),
+    "'": re.compile(r"'([^'\\\x00-\x1f]{0,256})\Z"),
+}
+_NO_ARGUMENTS = ("null", "None")
+
+
+class Offered:
+    """The names of the tools that the request offers."""
+
+    __slots__ = ("_names", "_sorted")
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = frozenset(names)
+        self._sorted = sorted(self._names)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._names
+
+    def could_begin(self, start: str) -> bool:
+        """Whether some name begins like this."""
+        place = bisect_left(self._sorted, start)
+        return place < len(self._sorted) and self._sorted[place].startswith(start)
+
+
+class CallReader:
+    """Reads one call, from its opening brace (or from the bracket of an array of calls) to its closing one.
+
+    `read` works as `ValueReader.read` does. A call is `announced` once it is certain to be one: then `name` is set
+    and `out` collects the pieces of its arguments. When `status` is BAD before that, it was no call; after that, its
+    arguments have gone bad. DONE: the call is over, or what follows does not belong to it.
+    """
+
+    __slots__ = (
+        "_depth",
+        "_form",
+        "_member",
+        "_offered",
+        "_skipped",
+        "_step",
+        "_value",
+        "announced",
+        "in_array",
+        "name",
+        "repairs",
+        "status",
+        "surplus",
+    )
+
+    def __init__(self, form: JsonCall, offered: Offered, repairs: frozenset[str], *, in_array: bool = False) -> None:
+        self.repairs = Repairs(repairs)
+        self.status = MORE
+        self.name: str | None = None
+        self.announced = False
+        self.in_array = in_array
+        self.surplus = 0
+        """How many closing braces more than opening ones may follow."""
+        self._form = form
+        self._offered = offered
+        self._depth = 0
+        self._value: ValueReader | DecodedReader | None = None
+        self._skipped = ValueReader(self.repairs)
+        self._member = self._other
+        self._step: Callable[[str, int], int | None] = self._open
+
+    def read(self, text: str, pos: int) -> int:
+        while pos < len(text) and self.status == MORE:
+            after = self._step(text, pos)
+            if after is None:
+                break
+            pos = after
+        return pos
+
+    @property
+    def complete(self) -> bool:
+        """The arguments are one whole JSON object."""
+        return self._value is not None and self._value.complete
+
+    @property
+    def closable(self) -> bool:
+        """The arguments lack nothing but closing braces."""
+        return self._value is not None and self._value.closable
+
+    def close_arguments(self) -> None:
+        """Writes the closing braces that are missing; only where `closable`."""
+        assert isinstance(self._value, ValueReader)
+        self._value.out.append(self._value.close())
+
+    def take(self) -> str:
+        """The arguments read since the last time."""
+        if self._value is None:
+            return ""
+        pieces = self._value.out
+        arguments = pieces[0] if len(pieces) == 1 else "".join(pieces)
+        pieces.clear()
+        return arguments
+
+    # The steps before the announcement.
+
+    def _open(self, text: str, pos: int) -> int:
+        char = text[pos]
+        if char in WHITE:
+            return skip_white(text, pos)
+        if char == "[" and not self.in_array:
+            self.in_array = True
+            return pos + 1
+        if char != "{":
+            return self._bad(pos)
+        self._depth = 1
+        self._step = self._first_key
+        return pos + 1
+
+    def _first_key(self, text: str, pos: int) -> int | None:
+        if text[pos] == "{" and self._depth == 1 and not self.surplus and self.repairs.make("doubled_brace"):
+            self.surplus = 1
+            return pos + 1
+        return self._key(text, pos)
+
+    def _key(self, text: str, pos: int) -> int | None:
+        if text[pos] in WHITE:
+            return skip_white(text, pos)
+        if text[pos] == "}":
+            return self._close(pos)
+        match = _KEY.match(text, pos)
+        if match is None:
+            cut = _KEY_CUT.match(text, pos)
+            return None if cut and self._could_be_key(cut[1].strip()) else self._bad(pos)
+        written = match[2]
+        key = written.strip()
+        if (
+            not self._form.marked
+            and key not in self._members
+            or match[1] == "'"
+            and not self.repairs.make("single_quotes")
+            or key != written
+            and not self.repairs.make("key_blank")
+        ):
+            return self._bad(pos)
+        self._member = self._members.get(key, self._other)
+        self._step = self._colon
+        return match.end()
+
+    @property
+    def _members(self) -> dict[str, Callable[[str, int], int | None]]:
+        return {
+            "name": self._name,
+            self._form.name_key: self._name,
+            "arguments": self._arguments,
+            "parameters": self._arguments,
+            self._form.arguments_key: self._arguments,
+            "function": self._function,
+            "type": self._other,
+            "id": self._other,
+        }
+
+    def _could_be_key(self, start: str) -> bool:
+        """Behind a marker any key may stand; without one, only those of a call."""
+        return self._form.marked or any(key.startswith(start) for key in self._members)
+
+    def _colon(self, text: str, pos: int) -> int:
+        if text[pos] in WHITE:
+            return skip_white(text, pos)
+        if text[pos] != ":":
+            return self._bad(pos)
+        self._step = self._member
+        return pos + 1
+
+    def _name(self, text: str, pos: int) -> int | None:
+        char = text[pos]
+        if char in WHITE:
+            return skip_white(text, pos)
+        if self.name is not None:
+            return self._other(text, pos)
+        if char not in _NAME or char == "'" and "single_quotes" not in self.repairs.enabled:
+            return self._bad(pos)
+        match = _NAME[char].match(text, pos)
+        if match is None:
+            cut = _NAME_CUT[char].match(text, pos)
+            possible = cut and (self._form.marked or self._offered.could_begin(cut[1]))
+            return None if possible else self._bad(pos)
+        name = self._unquote(match[1], char)
+        if name is None or not self._form.marked and name not in self._offered:
+            return self._bad(pos)
+        self.name = name
+        self._step = self._next_member
+        self._announce_if_certain()
+        return match.end()
+
+    def _unquote(self, written: str, quote: str) -> str | None:
+        if quote == "'":
+            self.repairs.make("single_quotes")
+            return written
+        try:
+            name: str = json.loads(written)
+            name.encode()  # half a surrogate pair could not be sent
+        except ValueError:
+            return None
+        return name
+
+    def _arguments(self, text: str, pos: int) -> int | None:
+        char = text[pos]
+        if char in WHITE:
+            return skip_white(text, pos)
+        if self._value is not None:
+            return self._other(text, pos)
+        if char == "{":
+            self._value = ValueReader(self.repairs)
+            self._step = self._read_arguments
+            return pos
+        if char in "\"'":
+            return self._arguments_string(text, pos)
+        for word in _NO_ARGUMENTS:
+            if text.startswith(word, pos):
+                self._step = self._next_member
+                return pos + len(word)
+            if word.startswith(text[pos:]):
+                return None
+        return self._bad(pos)
+
+    def _arguments_string(self, text: str, pos: int) -> int | None:
+        brace = next_significant(text, pos + 1)
+        if brace == len(text):
+            return None
+        if text[brace] != "{" or not self.repairs.make("arguments_string"):
+            return self._bad(pos)
+        self._value = DecodedReader(self.repairs, text[pos])
+        self._step = self._read_arguments
+        return pos + 1
+
+    def _read_arguments(self, text: str, pos: int) -> int | None:
+        value = self._value
+        assert value is not None
+        after = value.read(text, pos)
+        if not self.announced:
+            self._announce_if_certain()
+        if value.status == BAD:
+            return self._bad(after)
+        if value.status == DONE:
+            self.surplus += value.doubled
+            self._step = self._tail if self.announced else self._next_member
+        elif after == pos:
+            return None
+        return after
+
+    def _function(self, text: str, pos: int) -> int | None:
+        if text[pos] in WHITE:
+            return skip_white(text, pos)
+        if text[pos] != "{":
+            return self._name(text, pos)
+        if self._depth == 2:
+            return self._bad(pos)
+        self._depth = 2
+        self._step = self._first_key
+        return pos + 1
+
+    def _other(self, text: str, pos: int) -> int:
+        """A member that says nothing about the call."""
+        self._skipped = ValueReader(self.repairs)
+        self._step = self._skip_member
+        return pos
+
+    def _skip_member(self, text: str, pos: int) -> int | None:
+        after = self._skip(text, pos)
+        if self._skipped.status == BAD:
+            return self._bad(after)
+        if self._skipped.status == DONE:
+            self._step = self._next_member
+        elif after == pos:
+            return None
+        return after
+
+    def _next_member(self, text: str, pos: int) -> int | None:
+        char = text[pos]
+        if char in WHITE:
+            return skip_white(text, pos)
+        if char == ",":
+            self._step = self._key
+            return pos + 1
+        return self._close(pos) if char == "}" else self._bad(pos)
+
+    def _close(self, pos: int) -> int:
+        self._step = self._next_member
+        self._depth -= 1
+        if self._depth:
+            return pos + 1
+        # No arguments at all: only a marker makes a call of that.
+        if self.name is None or not self._form.marked:
+            return self._bad(pos)
+        self._value = ValueReader(self.repairs)
+        self._value.read("{}", 0)
+        self.announced = True
+        self.status = DONE
+        return pos + 1
+
+    def _announce_if_certain(self) -> None:
+        value = self._value
+        if self.name is not None and value is not None and value.opened and not self.announced:
+            self.announced = True
+            if value.status == DONE:
+                self._step = self._tail
+
+    # The steps behind the arguments: the call is complete, nothing can undo it.
+
+    def _tail(self, text: str, pos: int) -> int | None:
+        here = next_significant(text, pos)
+        if here == len(text):
+            return None
+        if text[here] == "}":
+            return self._close_tail(here + 1)
+        if text[here] == ",":
+            following = next_significant(text, here + 1)
+            if following == len(text):
+                return None
+            if text[following] in "\"'}":
+                self._skipped = ValueReader(self.repairs, inside=True)
+                self._step = self._tail_members
+                return here
+        return self._over(pos)
+
+    def _tail_members(self, text: str, pos: int) -> int | None:
+        after = self._skip(text, pos)
+        if self._skipped.status == BAD:
+            return self._over(after)
+        if self._skipped.status == DONE:
+            return self._close_tail(after)
+        return after if after > pos else None
+
+    def _close_tail(self, pos: int) -> int:
+        self._step = self._tail
+        self._depth -= 1
+        if not self._depth:
+            self.status = DONE
+        return pos
+
+    def _over(self, pos: int) -> int:
+        self.status = DONE
+        return pos
+
+    # What the steps share.
+
+    def _skip(self, text: str, pos: int) -> int:
+        after = self._skipped.read(text, pos)
+        self._skipped.out.clear()
+        return after
+
+    def _bad(self, pos: int) -> int:
+        self.status = BAD
+        return pos

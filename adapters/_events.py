@@ -1,0 +1,49 @@
+"""What a parser says of a reply, piece by piece. Nothing that was said is taken back.
+
+Offsets count characters of the reply. The spans of `Text`, `Markup` and of the calls (from `CallBegin.start` to
+`CallEnd.end`) lie side by side and cover the whole reply.
+"""
+
+from typing import NamedTuple
+
+__all__ = ["Arguments", "CallBegin", "CallEnd", "Event", "Markup", "Text"]
+
+
+class Text(NamedTuple):
+    """Content: the characters of the reply from `start`, as they were written."""
+
+    text: str
+    start: int
+
+
+class Markup(NamedTuple):
+    """Characters between calls that belong to the format: a separator, a lead, a late closing marker."""
+
+    start: int
+    end: int
+
+
+class CallBegin(NamedTuple):
+    """A call, announced once: it counts from 0, its name is whole."""
+
+    index: int
+    name: str
+    start: int
+
+
+class Arguments(NamedTuple):
+    """The next piece of the call's arguments. The pieces of a complete call join to one JSON object."""
+
+    index: int
+    text: str
+
+
+class CallEnd(NamedTuple):
+    """The call is over. `complete` says that its arguments object was: if not, it must not be executed."""
+
+    index: int
+    complete: bool
+    end: int
+
+
+Event = Text | Markup | CallBegin | Arguments | CallEnd

@@ -1,0 +1,350 @@
+"""Reads one reply as it arrives: text, and the calls in it. Whole text is the same thing in one piece.
+
+A reply is text until an opener; behind it stands a candidate, which is held back until it is certain to be a call
+(then it is announced, and its arguments leave as they come) or certain to be none (then it was text). What follows a
+call is held until it is clear whether it belongs to it, separates it from the next, or is text.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+from ._call import CallReader, Offered
+from ._errors import ParserClosedError
+from ._events import Arguments, CallBegin, CallEnd, Event, Markup, Text
+from ._format import Format, JsonCall
+from ._markers import CLOSE, CUT, Fence, closer_pattern, markers_of
+from ._values import BAD, HOLD, MORE, REPAIRS, next_significant
+
+__all__ = ["MAX_CANDIDATE", "Parser"]
+
+MAX_CANDIDATE = 65_536
+"""Characters that are held back for a call that is not announced yet; with more it is text."""
+
+_SEPARATOR = re.compile(rf"[;, \t\n\r]{{0,{HOLD}}}")
+
+
+class Parser:
+    """Reads one reply; make a new one for the next.
+
+    Every way of cutting the reply into pieces gives the same text, the same calls and the same arguments. The spans
+    of what it says cover the whole reply: nothing is lost. Whatever the model writes, it does not raise.
+    """
+
+    def __init__(
+        self,
+        format: Format,
+        tool_names: Iterable[str] = (),
+        *,
+        unknown_tools: Literal["forward", "content"] = "forward",
+        repairs: frozenset[str] = REPAIRS,
+    ) -> None:
+        """
+        Args:
+            format: what the model writes.
+            tool_names: the tools that the request offers.
+            unknown_tools: what becomes of a marked call whose name was not offered: a call like any other, which
+                agents answer with "no such tool", or content.
+            repairs: the repairs that may be made, by name.
+        """
+        self.repairs: Counter[str] = Counter()
+        """How often each repair was made in a call."""
+        self._markers = markers_of(format)
+        self._offered = Offered(tool_names)
+        self._forward_unknown = unknown_tools == "forward"
+        self._enabled = repairs
+        self._fence = Fence()
+        self._events: list[Event] = []
+        self._text: list[str] = []
+        self._text_start = 0
+        self._rest = ""
+        self._offset = 0
+        self._final = False
+        self._state: Callable[[str, int], int | None] = self._read_text
+        # The candidate, then the call:
+        self._form = format.call
+        self._call = CallReader(format.call, self._offered, repairs)
+        self._held: list[str] = []
+        self._room = 0
+        self._lead = 0
+        self._start = 0
+        self._index = -1
+        # The call that is over, until it is clear what belongs to it:
+        self._ending = False
+        self._complete = False
+        self._end = 0
+        self._in_array = False
+        self._awaited = ""
+        """The closing marker of the last call, if it has not come yet."""
+
+    def feed(self, text: str) -> list[Event]:
+        """Takes the next piece of the reply and returns what is certain now.
+
+        Raises:
+            ParserClosedError: the reply was closed already.
+        """
+        if self._final:
+            raise ParserClosedError
+        rest = self._rest + text if self._rest else text
+        pos = self._run(rest)
+        self._rest = rest[pos:]
+        self._offset += pos
+        return self._take_events()
+
+    def close(self) -> list[Event]:
+        """Says that the reply is over and returns what that makes certain.
+
+        Raises:
+            ParserClosedError: the reply was closed already.
+        """
+        if self._final:
+            raise ParserClosedError
+        self._final = True
+        rest = self._rest
+        pos = self._run(rest)
+        if self._state == self._read_call and self._call.complete:
+            self._call_over(pos, complete=True)
+            pos = self._run(rest, pos)
+        if self._state == self._read_candidate:
+            self._say_text("".join(self._held) + rest[pos:], self._lead)
+        elif self._state == self._read_unknown:
+            self._say_text(rest[pos:], self._offset + pos)
+        elif self._state in (self._read_call, self._read_verbatim):
+            self._say_arguments(rest[pos:])
+            self._call_over(len(rest), complete=False)
+        self._end_call()
+        return self._take_events()
+
+    def _run(self, text: str, pos: int = 0) -> int:
+        while pos < len(text):
+            after = self._state(text, pos)
+            if after is None:
+                break
+            pos = after
+        return pos
+
+    # The states: each reads from text[pos], which is there, and returns the position after what it has read, or
+    # None if it cannot go on without more text.
+
+    def _read_text(self, text: str, pos: int) -> int | None:
+        found = self._markers.pattern(self._awaited).search(text, pos)
+        if found is None or found.lastgroup == CUT and self._final:
+            self._say_text(text[pos:], self._offset + pos)
+            return len(text)
+        start = found.start()
+        if start > pos:
+            self._say_text(text[pos:start], self._offset + pos)
+            return start
+        if found.lastgroup == CUT:
+            return None
+        if found.lastgroup == CLOSE:
+            self._awaited = ""
+            self._say(Markup(self._offset + pos, self._offset + found.end()))
+            return found.end()
+        return self._begin(text, pos, found)
+
+    def _begin(self, text: str, lead: int, found: re.Match[str]) -> int:
+        """An opener was found; what stands before it, from `lead` on, leads to it."""
+        group = found.lastgroup
+        assert group is not None
+        form = self._markers.forms[group]
+        opener = found.start(group)
+        if not form.marked and self._fence.open:
+            self._state = self._read_text
+            self._say_text(text[lead : opener + 1], self._offset + lead)
+            return opener + 1
+        self._awaited = ""
+        return self._begin_candidate(text, lead, opener, found.end() if form.marked else opener, form)
+
+    def _begin_candidate(
+        self, text: str, lead: int, opener: int, body: int, form: JsonCall, *, in_array: bool = False
+    ) -> int:
+        self._form = form
+        self._call = CallReader(form, self._offered, self._enabled, in_array=in_array)
+        self._held = [text[lead:body]]
+        self._room = MAX_CANDIDATE
+        self._lead = self._offset + lead
+        self._start = self._offset + opener
+        self._in_array = False
+        self._state = self._read_candidate
+        return body
+
+    def _read_candidate(self, text: str, pos: int) -> int | None:
+        call = self._call
+        limit = pos + self._room
+        after = call.read(text if len(text) <= limit else text[:limit], pos)
+        if call.announced:
+            return self._announce(text, pos, after)
+        if call.status == MORE and len(text) < limit:
+            self._held.append(text[pos:after])
+            self._room -= after - pos
+            return after if after > pos else None
+        if call.status == MORE:
+            after = limit
+        self._say_text("".join(self._held) + text[pos:after], self._lead)
+        self._state = self._read_text
+        return after
+
+    def _announce(self, text: str, pos: int, after: int) -> int:
+        name = self._call.name
+        assert name is not None
+        if name not in self._offered and (self._fence.open or not self._forward_unknown):
+            self._say_text("".join(self._held) + text[pos:after], self._lead)
+            self._state = self._read_unknown
+            return after
+        if self._start > self._lead:
+            self._say(Markup(self._lead, self._start))
+        self._index += 1
+        self._say(CallBegin(self._index, name, self._start))
+        self._in_array = self._call.in_array
+        self._state = self._read_call
+        return self._reached(after)
+
+    def _read_call(self, text: str, pos: int) -> int | None:
+        after = self._call.read(text, pos)
+        if after == pos and self._call.status == MORE:
+            return None
+        return self._reached(after)
+
+    def _reached(self, pos: int) -> int:
+        self._say_arguments(self._call.take())
+        if self._call.status == BAD:
+            self._state = self._read_unfinished
+        elif self._call.status != MORE:
+            self._call_over(pos, complete=True)
+        return pos
+
+    def _read_unknown(self, text: str, pos: int) -> int | None:
+        """A call of a tool that was not offered, as text: read to its end, so that no marker in it counts."""
+        after = self._call.read(text, pos)
+        self._say_text(text[pos:after], self._offset + pos)
+        if self._call.status == MORE:
+            return after if after > pos else None
+        self._state = self._read_text
+        return after
+
+    def _read_unfinished(self, text: str, pos: int) -> int | None:
+        """The arguments cannot go on like this. If the closing marker stands here, they only lack braces."""
+        close = self._form.close.strip()
+        if close and self._call.closable:
+            if text.startswith(close, pos) and self._call.repairs.make("missing_brace"):
+                self._call.close_arguments()
+                self._say_arguments(self._call.take())
+                self._call_over(pos, complete=True)
+                return pos
+            if close.startswith(text[pos:]) and not self._final:
+                return None
+        self._state = self._read_verbatim
+        return pos
+
+    def _read_verbatim(self, text: str, pos: int) -> int | None:
+        """Bad arguments go out as they are, up to the closing marker: a half call is never closed for the model."""
+        close = self._form.close.strip()
+        found = closer_pattern(close).search(text, pos) if close else None
+        end = found.start() if found and not (found.lastgroup == CUT and self._final) else len(text)
+        self._say_arguments(text[pos:end])
+        if found and found.lastgroup == CLOSE:
+            self._call_over(end, complete=False)
+            return end
+        return end if end > pos else None
+
+    def _call_over(self, pos: int, *, complete: bool) -> None:
+        self._state = self._read_after
+        self._ending = True
+        self._complete = complete
+        self._end = self._offset + pos
+        self._awaited = self._form.close.strip()
+        self.repairs.update(self._call.repairs.counts)
+
+    def _read_after(self, text: str, pos: int) -> int | None:
+        """What follows a call: the rest of its markup, a separator and the next call, or text."""
+        here = _SEPARATOR.match(text, pos).end()  # type: ignore[union-attr]  # it matches everywhere
+        if here == pos + HOLD:
+            return self._leave_call(pos)
+        if here == len(text) and not self._final:
+            return None
+        between = text[pos:here].strip()
+        char = text[here : here + 1]
+        if char == "}" and not between:
+            return self._read_surplus(text, pos, here)
+        if self._in_array and char == "]" and between in ("", ","):
+            self._in_array = False
+            return self._belongs(here + 1)
+        if self._in_array and char == "{" and between == ",":
+            self._end_call()
+            return self._begin_candidate(text, pos, here, here, self._form, in_array=True)
+        found = self._markers.pattern(self._awaited).match(text, here)
+        if found is None or found.lastgroup == CUT and self._final:
+            return self._leave_call(pos)
+        if found.lastgroup == CUT:
+            return None
+        if found.lastgroup == CLOSE:
+            self._awaited = ""
+            return self._belongs(found.end())
+        self._end_call()
+        return self._begin(text, pos, found)
+
+    def _read_surplus(self, text: str, pos: int, brace: int) -> int | None:
+        """A closing brace too many belongs to the call if an opening one was doubled, or before a marker or the end."""
+        if self._call.surplus:
+            self._call.surplus -= 1
+            return self._belongs(brace + 1)
+        here = next_significant(text, brace + 1)
+        if here == len(text):
+            if not self._final:
+                return None
+        else:
+            found = self._markers.pattern(self._awaited).match(text, here)
+            if found is None or found.lastgroup == CUT and self._final:
+                return self._leave_call(pos)
+            if found.lastgroup == CUT:
+                return None
+        repairs = self._call.repairs
+        if repairs.counts["surplus_brace"] or not repairs.make("surplus_brace"):
+            return self._leave_call(pos)
+        self.repairs["surplus_brace"] += 1
+        return self._belongs(brace + 1)
+
+    def _belongs(self, pos: int) -> int:
+        self._end = self._offset + pos
+        return pos
+
+    def _leave_call(self, pos: int) -> int:
+        self._end_call()
+        self._in_array = False
+        self._state = self._read_text
+        return pos
+
+    # What the states say.
+
+    def _end_call(self) -> None:
+        if self._ending:
+            self._ending = False
+            self._say(CallEnd(self._index, self._complete, self._end))
+
+    def _say(self, event: Event) -> None:
+        self._flush_text()
+        self._events.append(event)
+
+    def _say_arguments(self, text: str) -> None:
+        if text:
+            self._say(Arguments(self._index, text))
+
+    def _say_text(self, text: str, start: int) -> None:
+        if text:
+            if not self._text:
+                self._text_start = start
+            self._text.append(text)
+            self._fence.feed(text)
+
+    def _flush_text(self) -> None:
+        if self._text:
+            self._events.append(Text("".join(self._text), self._text_start))
+            self._text = []
+
+    def _take_events(self) -> list[Event]:
+        self._flush_text()
+        events = self._events
+        self._events = []
+        return events

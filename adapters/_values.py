@@ -1,0 +1,469 @@
+"""Reads one value as it arrives and writes it as JSON: valid JSON byte for byte, near misses repaired.
+
+Near misses are what models write in place of JSON: a Python literal (single quotes, `True`, `None`), a raw line
+feed in a string, a trailing comma, `{{`. Each repair has a name, is counted, and can be switched off; where one is
+off, or nothing helps, the value is bad from that character on.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+
+__all__ = [
+    "BAD",
+    "DONE",
+    "HOLD",
+    "MORE",
+    "REPAIRS",
+    "WHITE",
+    "DecodedReader",
+    "Repairs",
+    "ValueReader",
+    "next_significant",
+    "skip_white",
+]
+
+REPAIRS = frozenset(
+    {
+        "arguments_string",  # "arguments": "{\"a\": 1}"
+        "control_character",  # a raw line feed or tab inside a string
+        "doubled_brace",  # {{"a": 1}}
+        "invalid_escape",  # "\d" or "\'"
+        "key_blank",  # {"name ": ...} in the envelope of a call
+        "missing_brace",  # the closing marker stands where braces are still open
+        "not_a_number",  # NaN, Infinity: JSON has none, null is written
+        "python_constant",  # True, False, None
+        "single_quotes",  # 'text'
+        "surplus_brace",  # one closing brace too many after a call
+        "trailing_comma",  # [1, 2,]
+    }
+)
+"""The names of all repairs."""
+
+MORE, DONE, BAD = range(3)
+
+# Python's and most clients' JSON readers recurse: what is nested deeper would not load.
+MAX_DEPTH = 200
+
+HOLD = 64
+"""How many characters a comma, a quote or a separator may be held back, with the white space behind it."""
+
+WHITE = " \t\n\r"
+_WHITE_RUN = re.compile(r"[ \t\n\r]*")
+_RUN = re.compile(r'[^"\\\x00-\x1f]*')
+_RUN_SINGLE = re.compile(r"""[^'"\\\x00-\x1f]*""")
+_ESCAPE = re.compile(r'\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})')
+_ESCAPE_CUT = re.compile(r"\\(?:u[0-9A-Fa-f]{0,3})?\Z")
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
+_DIGITS = re.compile(r"[0-9]*")
+_EXPONENT = re.compile(r"[eE][+-]?[0-9]")
+_EXPONENT_CUT = re.compile(r"[eE][+-]?\Z")
+_PLAIN = {'"': re.compile(r'[^"\\]+'), "'": re.compile(r"[^'\\]+")}
+_HIGH, _LOW = r"u[dD][89abAB][0-9A-Fa-f]{2}", r"u[dD][c-fC-F][0-9A-Fa-f]{2}"
+_DECODABLE = re.compile(rf"\\{_HIGH}\\{_LOW}|\\u[0-9A-Fa-f]{{4}}|\\[\"'\\/bfnrt]")
+_DECODABLE_CUT = re.compile(
+    rf"\\(?:u[0-9A-Fa-f]{{0,3}}|{_HIGH}(?:\\(?:u(?:[dD](?:[c-fC-F][0-9A-Fa-f]?)?)?)?)?)?\Z"
+)
+_UNESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_CONTROL = {chr(code): f"\\u{code:04x}" for code in range(32)} | {
+    "\b": "\\b",
+    "\f": "\\f",
+    "\n": "\\n",
+    "\r": "\\r",
+    "\t": "\\t",
+}
+_WORDS = {
+    "true": ("true", None),
+    "false": ("false", None),
+    "null": ("null", None),
+    "True": ("true", "python_constant"),
+    "False": ("false", "python_constant"),
+    "None": ("null", "python_constant"),
+    "NaN": ("null", "not_a_number"),
+    "Infinity": ("null", "not_a_number"),
+    "-Infinity": ("null", "not_a_number"),
+}
+_WORD = re.compile("|".join(_WORDS))
+_WORD_STARTS = frozenset(word[:end] for word in _WORDS for end in range(1, len(word)))
+
+
+class Repairs:
+    """Which repairs are on, and how often each was made."""
+
+    __slots__ = ("counts", "enabled")
+
+    def __init__(self, enabled: frozenset[str] = REPAIRS) -> None:
+        self.enabled = enabled
+        self.counts: Counter[str] = Counter()
+
+    def make(self, kind: str) -> bool:
+        """Counts one repair of this kind; False if it is switched off."""
+        if kind not in self.enabled:
+            return False
+        self.counts[kind] += 1
+        return True
+
+
+class ValueReader:
+    """Reads one value; `out` collects its JSON.
+
+    `read(text, pos)` reads on and returns the position up to which it has; what lies behind that position is to be
+    given again with more text (an escape or a number cut in two, a comma that may be a trailing one). Then `status`
+    is MORE; DONE once the value is whole; BAD when the character at the position cannot follow.
+    """
+
+    __slots__ = ("_is_key", "_mark", "_stack", "_step", "_text", "doubled", "opened", "out", "repairs", "status")
+
+    def __init__(self, repairs: Repairs, *, inside: bool = False) -> None:
+        """With `inside` it starts inside an object, after a member: it is DONE at that object's end."""
+        self.repairs = repairs
+        self.out: list[str] = []
+        self.status = MORE
+        self.opened = False
+        """An object whose first key has begun, or that has closed without one."""
+        self.doubled = False
+        """The value's own opening brace was doubled: one closing brace more is to be expected."""
+        self._stack: list[str] = ["{"] if inside else []
+        self._step: Callable[[str, int], int | None] = self._next if inside else self._value
+        self._is_key = False
+        self._text = ""
+        self._mark = 0
+
+    def read(self, text: str, pos: int) -> int:
+        self._text = text
+        self._mark = pos
+        size = len(text)
+        while pos < size and self.status == MORE:
+            after = self._step(text, pos)
+            if after is None:
+                break
+            pos = after
+        if pos > self._mark:
+            self.out.append(text[self._mark : pos])
+        return pos
+
+    @property
+    def complete(self) -> bool:
+        return self.status == DONE
+
+    @property
+    def closable(self) -> bool:
+        """BAD where only closing braces are missing."""
+        return self.status == BAD and self._step == self._next
+
+    def close(self) -> str:
+        """The closing braces and brackets that are missing."""
+        self.status = DONE
+        return "".join("]" if opener == "[" else "}" for opener in reversed(self._stack))
+
+    # The steps: each looks at text[pos], which is there, and returns the position after what it has read, or None
+    # if that cannot be told without more text. White space is a step of its own.
+
+    def _value(self, text: str, pos: int) -> int | None:
+        char = text[pos]
+        if char in WHITE:
+            return skip_white(text, pos)
+        if char in "\"'":
+            return self._open_string(char, pos, is_key=False)
+        if char in "{[":
+            if len(self._stack) == MAX_DEPTH:
+                return self._bad(pos)
+            self._stack.append(char)
+            self._step = self._first_key if char == "{" else self._first_item
+            return pos + 1
+        number = _INTEGER.match(text, pos)
+        if number:
+            self._step = self._zero if number.group() in ("0", "-0") else self._integer
+            return number.end()
+        return self._word(text, pos)
+
+    def _first_item(self, text: str, pos: int) -> int | None:
+        if text[pos] in WHITE:
+            return skip_white(text, pos)
+        if text[pos] == "]":
+            return self._close_array(pos)
+        self._step = self._value
+        return pos
+
+    def _first_key(self, text: str, pos: int) -> int | None:
+        char = text[pos]
+        if char == "}":
+            return self._close_object(pos)
+        if char == "{" and self._stack[-1] == "{" and self.repairs.make("doubled_brace"):
+            self._stack[-1] = "{{"
+            return self._replace(pos, pos + 1, "")
+        return self._next_key(text, pos)
+
+    def _next_key(self, text: str, pos: int) -> int | None:
+        char = text[pos]
+        if char in WHITE:
+            return skip_white(text, pos)
+        if char not in "\"'":
+            return self._bad(pos)
+        return self._open_string(char, pos, is_key=True)
+
+    def _colon(self, text: str, pos: int) -> int | None:
+        if text[pos] in WHITE:
+            return skip_white(text, pos)
+        if text[pos] != ":":
+            return self._bad(pos)
+        self._step = self._value
+        return pos + 1
+
+    def _next(self, text: str, pos: int) -> int | None:
+        char = text[pos]
+        if char in WHITE:
+            return skip_white(text, pos)
+        in_array = self._stack[-1] == "["
+        if char == ",":
+            return self._comma(text, pos, "]" if in_array else "}")
+        if char == "}" and not in_array:
+            return self._close_object(pos)
+        if char == "]" and in_array:
+            return self._close_array(pos)
+        return self._bad(pos)
+
+    def _comma(self, text: str, pos: int, closer: str) -> int | None:
+        held = next_significant(text, pos + 1)
+        if held == len(text):
+            return None
+        if text[held] == closer and self.repairs.make("trailing_comma"):
+            return self._replace(pos, pos + 1, "")
+        self._step = self._value if closer == "]" else self._next_key
+        return pos + 1
+
+    def _close_array(self, pos: int) -> int:
+        self._stack.pop()
+        return self._complete(pos + 1)
+
+    def _close_object(self, pos: int) -> int:
+        self.opened = True
+        doubled = self._stack.pop() == "{{"
+        if doubled and self._stack:
+            self._step = self._second_brace
+            return pos + 1
+        self.doubled = doubled
+        return self._complete(pos + 1)
+
+    def _second_brace(self, text: str, pos: int) -> int | None:
+        if text[pos] in WHITE:
+            return skip_white(text, pos)
+        self._step = self._next
+        return self._replace(pos, pos + 1, "") if text[pos] == "}" else pos
+
+    def _open_string(self, quote: str, pos: int, *, is_key: bool) -> int:
+        self._is_key = is_key
+        if quote == '"':
+            self._step = self._string
+            self.opened = True
+            return pos + 1
+        if not self.repairs.make("single_quotes"):
+            return self._bad(pos)
+        self._step = self._single
+        self.opened = True
+        return self._replace(pos, pos + 1, '"')
+
+    def _string(self, text: str, pos: int) -> int | None:
+        end = _RUN.match(text, pos).end()  # type: ignore[union-attr]  # it matches everywhere
+        if end > pos:
+            return end
+        if text[pos] == '"':
+            return self._close_string(pos + 1)
+        return self._escape(text, pos) if text[pos] == "\\" else self._control(text, pos)
+
+    def _single(self, text: str, pos: int) -> int | None:
+        end = _RUN_SINGLE.match(text, pos).end()  # type: ignore[union-attr]  # it matches everywhere
+        if end > pos:
+            return end
+        char = text[pos]
+        if char == '"':
+            return self._replace(pos, pos + 1, '\\"')
+        if char != "'":
+            return self._escape(text, pos) if char == "\\" else self._control(text, pos)
+        held = next_significant(text, pos + 1)
+        if held == len(text):
+            return None
+        if text[held] in "\"'" and not self._is_key:  # 'one' 'two' is one string in Python
+            self._step = self._string if text[held] == '"' else self._single
+            return self._replace(pos, held + 1, "")
+        return self._close_string(self._replace(pos, pos + 1, '"'))
+
+    def _close_string(self, pos: int) -> int:
+        if self._is_key:
+            self._step = self._colon
+            return pos
+        return self._complete(pos)
+
+    def _escape(self, text: str, pos: int) -> int | None:
+        valid = _ESCAPE.match(text, pos)
+        if valid:
+            return valid.end()
+        if _ESCAPE_CUT.match(text, pos):
+            return None
+        if not self.repairs.make("invalid_escape"):
+            return self._bad(pos)
+        char = text[pos + 1]
+        if char == "'":
+            return self._replace(pos, pos + 2, char)
+        if char in _CONTROL:
+            return self._replace(pos, pos + 2, _CONTROL[char])
+        return self._replace(pos, pos + 1, "\\\\")
+
+    def _control(self, text: str, pos: int) -> int:
+        if not self.repairs.make("control_character"):
+            return self._bad(pos)
+        return self._replace(pos, pos + 1, _CONTROL[text[pos]])
+
+    def _integer(self, text: str, pos: int) -> int | None:
+        end = _DIGITS.match(text, pos).end()  # type: ignore[union-attr]  # it matches everywhere
+        return end if end > pos else self._zero(text, pos)
+
+    def _zero(self, text: str, pos: int) -> int | None:
+        if text[pos] != ".":
+            return self._exponent(text, pos)
+        if pos + 1 == len(text):
+            return None
+        if text[pos + 1] not in "0123456789":
+            return self._bad(pos)
+        self._step = self._fraction
+        return pos + 2
+
+    def _fraction(self, text: str, pos: int) -> int | None:
+        end = _DIGITS.match(text, pos).end()  # type: ignore[union-attr]  # it matches everywhere
+        return end if end > pos else self._exponent(text, pos)
+
+    def _exponent(self, text: str, pos: int) -> int | None:
+        if text[pos] not in "eE":
+            return self._complete(pos)
+        if _EXPONENT_CUT.match(text, pos):
+            return None
+        exponent = _EXPONENT.match(text, pos)
+        if exponent is None:
+            return self._bad(pos)
+        self._step = self._exponent_digits
+        return exponent.end()
+
+    def _exponent_digits(self, text: str, pos: int) -> int:
+        end = _DIGITS.match(text, pos).end()  # type: ignore[union-attr]  # it matches everywhere
+        return end if end > pos else self._complete(pos)
+
+    def _word(self, text: str, pos: int) -> int | None:
+        word = _WORD.match(text, pos)
+        if word is None:
+            return None if text[pos:] in _WORD_STARTS else self._bad(pos)
+        written, repair = _WORDS[word.group()]
+        if repair is None:
+            return self._complete(word.end())
+        if not self.repairs.make(repair):
+            return self._bad(pos)
+        return self._complete(self._replace(pos, word.end(), written))
+
+    # What the steps share.
+
+    def _replace(self, start: int, end: int, by: str) -> int:
+        self.out.append(self._text[self._mark : start] + by)
+        self._mark = end
+        return end
+
+    def _bad(self, pos: int) -> int:
+        self.status = BAD
+        return pos
+
+    def _complete(self, pos: int) -> int:
+        if self._stack:
+            self._step = self._next
+        else:
+            self.status = DONE
+        return pos
+
+
+class DecodedReader:
+    """Reads a value that was written into a string, from behind the opening quote: `"{\\"city\\": \\"Paris\\"}"`.
+
+    The same interface as `ValueReader`; it is DONE behind the closing quote.
+    """
+
+    __slots__ = ("_inner", "_quote", "status")
+
+    closable = False
+
+    def __init__(self, repairs: Repairs, quote: str) -> None:
+        self._inner = ValueReader(repairs)
+        self._quote = quote
+        self.status = MORE
+
+    @property
+    def out(self) -> list[str]:
+        return self._inner.out
+
+    @property
+    def opened(self) -> bool:
+        return self._inner.opened
+
+    @property
+    def complete(self) -> bool:
+        return self._inner.complete
+
+    @property
+    def doubled(self) -> bool:
+        return self._inner.doubled
+
+    def read(self, text: str, pos: int) -> int:
+        if self._inner.status == MORE:
+            decoded, places, closed = _decode(text, pos, self._quote)
+            pos = places[self._inner.read(decoded, 0)]
+            if self._inner.status == BAD or closed and self._inner.status == MORE:
+                self.status = BAD
+                return pos
+        if self._inner.status == DONE and pos < len(text):
+            pos = skip_white(text, pos)
+            if pos < len(text):
+                self.status = DONE
+                pos += text[pos] == self._quote
+        return pos
+
+
+def _decode(text: str, pos: int, quote: str) -> tuple[str, list[int], bool]:
+    """The characters that a string stands for, the position each comes from and the one behind them, and whether
+    the string ends there. An escape that is cut is left for later."""
+    chars: list[str] = []
+    places: list[int] = []
+    closed = False
+    while pos < len(text):
+        plain = _PLAIN[quote].match(text, pos)
+        if plain:
+            chars.append(plain.group())
+            places.extend(range(pos, plain.end()))
+            pos = plain.end()
+            continue
+        closed = text[pos] == quote
+        if closed or _DECODABLE_CUT.match(text, pos):
+            break
+        escape = _DECODABLE.match(text, pos)
+        char, end = ("\\", pos + 1) if escape is None else (_unescape(escape.group()), escape.end())
+        chars.append(char)
+        places.extend([pos] * len(char))
+        pos = end
+    places.append(pos)
+    return "".join(chars), places, closed
+
+
+def _unescape(escape: str) -> str:
+    if escape[1] != "u":
+        return _UNESCAPED.get(escape[1], escape[1])
+    char: str = json.loads(f'"{escape}"')
+    return escape if "\ud800" <= char <= "\udfff" else char  # half a pair stays an escape
+
+
+def skip_white(text: str, pos: int) -> int:
+    """The position behind the white space at `pos`."""
+    return _WHITE_RUN.match(text, pos).end()  # type: ignore[union-attr]  # it matches everywhere
+
+
+def next_significant(text: str, pos: int) -> int:
+    """The position of the next character that is not white space; the end of the text if that is not there yet.
+
+    More than `HOLD` white space is not looked past: then it is the position of one of its characters.
+    """
+    return min(skip_white(text, pos), pos + HOLD)

@@ -1,0 +1,219 @@
+"""Every adapter as a vLLM `ToolParser`: the engine's events become vLLM's messages, the grammar its structural tag.
+
+vLLM asks this module for a class by the adapter's name; each is made when it is asked for.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from typing import ClassVar, TypeVar
+
+from ..adapters import (
+    Adapter,
+    Arguments,
+    CallBegin,
+    ChatAdaptersError,
+    Event,
+    Parser,
+    Text,
+    TokenizerError,
+    get,
+    read_reply,
+)
+from ..adapters import Tool as GrammarTool
+from ..adapters import structural_tag as build_structural_tag
+from ._vllm import (
+    BuiltinToolParam,
+    ChatCompletionRequest,
+    DeltaFunctionCall,
+    DeltaMessage,
+    DeltaToolCall,
+    ExtractedToolCallInformation,
+    FunctionCall,
+    FunctionToolParam,
+    ResponsesRequest,
+    StructuralTag,
+    TokenizerLike,
+    Tool,
+    ToolCall,
+    ToolParser,
+    VLLMValidationError,
+    get_function_tools,
+    make_tool_call_id,
+    register_vllm_structural_tag,
+)
+
+__all__ = ["AdapterToolParser", "tool_parser_class"]
+
+_log = logging.getLogger("vllm.chat_adapters")
+_Value = TypeVar("_Value")
+
+
+class AdapterToolParser(ToolParser):
+    """One reply's parser; the subclasses differ in their adapter only."""
+
+    adapter: ClassVar[Adapter]
+    # vLLM hands over the bare delta and calls finish_streaming() at the end, instead of collecting the text.
+    engine_based_streaming = True
+
+    def __init__(self, tokenizer: TokenizerLike, tools: list[Tool] | None = None) -> None:
+        """
+        Raises:
+            TokenizerError: the tokenizer lacks a token of the chat format. vLLM makes a parser when the server
+                starts, so the server does not start.
+        """
+        super().__init__(tokenizer, tools)
+        self._stop_token_ids = _token_ids(self.adapter, tokenizer)
+        self._tool_names = [_tool_name(tool) for tool in get_function_tools(tools or [])]
+        self._parser: Parser | None = None
+
+    def adjust_request(
+        self, request: ChatCompletionRequest | ResponsesRequest
+    ) -> ChatCompletionRequest | ResponsesRequest:
+        """Adds what a reply with calls needs: visible special tokens, and the family's stop tokens and strings."""
+        request = super().adjust_request(request)
+        if request.tools and request.tool_choice != "none":
+            request.skip_special_tokens = False
+            request.stop_token_ids = _union(request.stop_token_ids, self._stop_token_ids)
+            if self.adapter.stop_strings:
+                given = [request.stop] if isinstance(request.stop, str) else request.stop
+                request.stop = _union(given, self.adapter.stop_strings)
+        return request
+
+    def extract_tool_calls(self, model_output: str, request: ChatCompletionRequest) -> ExtractedToolCallInformation:
+        """The whole reply at once."""
+        if request.tool_choice == "none":
+            return ExtractedToolCallInformation(tools_called=False, tool_calls=[], content=model_output)
+        parser = self._new_parser()
+        reply = read_reply(parser, model_output)
+        _log_repairs(self.adapter, parser)
+        calls = [ToolCall(function=FunctionCall(name=call.name, arguments=call.arguments)) for call in reply.calls]
+        return ExtractedToolCallInformation(tools_called=bool(calls), tool_calls=calls, content=reply.content or None)
+
+    def extract_tool_calls_streaming(
+        self,
+        previous_text: str,
+        current_text: str,
+        delta_text: str,
+        previous_token_ids: Sequence[int],
+        current_token_ids: Sequence[int],
+        delta_token_ids: Sequence[int],
+        request: ChatCompletionRequest,
+    ) -> DeltaMessage | None:
+        """The next delta; None while nothing is certain."""
+        if not delta_text:
+            return None
+        if request.tool_choice == "none":
+            return DeltaMessage(content=delta_text)
+        if self._parser is None:
+            self._parser = self._new_parser()
+        return _delta(self._parser.feed(delta_text))
+
+    def finish_streaming(self) -> DeltaMessage | None:
+        """What the end of the reply makes certain."""
+        if self._parser is None:
+            return None
+        parser, self._parser = self._parser, None
+        delta = _delta(parser.close())
+        _log_repairs(self.adapter, parser)
+        return delta
+
+    def get_remaining_unstreamed_args(self) -> str:
+        """Nothing: finish_streaming() gives what is left."""
+        return ""
+
+    def _new_parser(self) -> Parser:
+        return Parser(self.adapter.format, self._tool_names)
+
+
+@cache
+def tool_parser_class(adapter: Adapter) -> type[AdapterToolParser]:
+    """The adapter's ToolParser class; its grammar is registered with vLLM."""
+    key = f"chat_adapters.{adapter.name}"
+    register_vllm_structural_tag(key)(_structural_tag_builder(adapter))
+    return type(adapter.name, (AdapterToolParser,), {"adapter": adapter, "structural_tag_model": key})
+
+
+def __getattr__(name: str) -> type[AdapterToolParser]:
+    """vLLM's lazy registration looks the class up in this module, by the adapter's name."""
+    try:
+        return tool_parser_class(get(name))
+    except ChatAdaptersError as error:
+        raise AttributeError(str(error)) from None
+
+
+def _structural_tag_builder(
+    adapter: Adapter,
+) -> Callable[[list[FunctionToolParam], list[BuiltinToolParam], str, bool, str], StructuralTag]:
+    def build(
+        tools: list[FunctionToolParam],
+        builtin_tools: list[BuiltinToolParam],
+        tool_choice: str,
+        reasoning: bool,
+        token_suffix: str,
+    ) -> StructuralTag:
+        offered = [GrammarTool(tool.function.name, tool.function.parameters) for tool in tools]
+        try:
+            return StructuralTag.model_validate(build_structural_tag(adapter.format, offered, tool_choice))
+        except ChatAdaptersError as error:
+            raise VLLMValidationError(str(error), parameter="tools") from error
+
+    return build
+
+
+def _delta(events: list[Event]) -> DeltaMessage | None:
+    content = ""
+    calls: list[DeltaToolCall] = []
+    for event in events:
+        match event:
+            case Arguments():
+                # vLLM sends what one delta says of a call as one entry.
+                if calls and calls[-1].index == event.index and calls[-1].function:
+                    calls[-1].function.arguments = (calls[-1].function.arguments or "") + event.text
+                else:
+                    calls.append(DeltaToolCall(index=event.index, function=DeltaFunctionCall(arguments=event.text)))
+            case Text():
+                content += event.text
+            case CallBegin():
+                calls.append(
+                    DeltaToolCall(
+                        index=event.index,
+                        id=make_tool_call_id(),
+                        type="function",
+                        function=DeltaFunctionCall(name=event.name, arguments=""),
+                    )
+                )
+    if not calls:
+        return DeltaMessage(content=content) if content else None
+    return DeltaMessage(content=content, tool_calls=calls) if content else DeltaMessage(tool_calls=calls)
+
+
+def _token_ids(adapter: Adapter, tokenizer: TokenizerLike) -> list[int]:
+    """The ids of the adapter's stop tokens."""
+    ids = {token: tokenizer.convert_tokens_to_ids(token) for token in adapter.tokens}
+    unknown = getattr(tokenizer, "unk_token_id", None)
+    missing = [token for token, id in ids.items() if id is None or id == unknown]
+    if missing:
+        raise TokenizerError(
+            f"the adapter {adapter.name!r} serves {adapter.models}; this checkpoint's tokenizer does not know "
+            f"{', '.join(missing)}: choose the adapter of its family"
+        )
+    return [ids[token] for token in adapter.stop_tokens]
+
+
+def _tool_name(tool: Tool) -> str:
+    return tool.function.name if hasattr(tool, "function") else tool.name
+
+
+def _union(first: Iterable[_Value] | None, second: Iterable[_Value]) -> list[_Value]:
+    return list(dict.fromkeys((*(first or ()), *second)))
+
+
+_logged: set[tuple[str, str]] = set()
+
+
+def _log_repairs(adapter: Adapter, parser: Parser) -> None:
+    for kind in parser.repairs:
+        if (adapter.name, kind) not in _logged:
+            _logged.add((adapter.name, kind))
+            _log.info("%s: a call was repaired (%s); further repairs of this kind are not logged", adapter.name, kind)
