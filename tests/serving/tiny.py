@@ -74,7 +74,9 @@ def write_tiny_checkpoint(
             directory / "tokenizer_config.json",
             {
                 "tokenizer_class": "PreTrainedTokenizerFast",
+                "bos_token": None,
                 "eos_token": family.end[0],
+                "unk_token": None,  # as the real ones say; left out, transformers takes <|endoftext|> for Qwen2
                 "pad_token": family.end[-1],
                 "additional_special_tokens": list(family.special),
                 "clean_up_tokenization_spaces": False,
