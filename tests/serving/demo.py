@@ -135,7 +135,7 @@ def send(step: Step, server: Server, replay: str | None, stream: bool) -> Reply:
         tools=[WEATHER],
         tool_choice=step.tool_choice,
         parallel_tool_calls=step.parallel,
-        max_tokens=512,
+        max_tokens=256,
     )
 
 
@@ -186,15 +186,15 @@ def run(step: Step, number: int, server: Server, console: Console, can_replay: b
 
     if step.show_prompt:
         prompt = server.text(whole.prompt_ids)
-        for row in prompt[prompt.rindex(step.messages[0]["content"]) :].splitlines():
-            line("prompt", row, "blue")
+        line("prompt", "... " + prompt[prompt.rindex(step.messages[0]["content"]) :], "blue")
     else:
         line("user", step.messages[-1]["content"], "blue")
-    for manner, reply in [("", whole)] if same else [("whole: ", whole), ("streamed: ", streamed)]:
-        line("model", server.text(reply.token_ids), "yellow")
-        for row in summary(reply):
-            line("reply", manner + row, "green")
-    stream = f"streamed {'the same, ' if same else ''}in {streamed.pieces} pieces"
+    line("model", server.text(whole.token_ids), "yellow")
+    for row in summary(whole):
+        line("reply", row, "green")
+    for row in [] if same else summary(streamed):
+        line("again", row, "green")
+    stream = f"streamed, the {'same' if same else 'second'} came in {streamed.pieces} pieces"
     line("finish", f"{whole.finish_reason}; {stream}", "dim")
     for fault in wrong:
         line("WRONG", fault, "bold red")
