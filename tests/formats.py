@@ -1,0 +1,27 @@
+"""Formats that the tests invent: what the engine does must not depend on one family's markers."""
+
+from chat_adapters.adapters import ADAPTERS, Format, JsonCall
+
+UNMARKED = Format(
+    call=JsonCall(arguments_key="parameters"),
+    also=(JsonCall(open="<|python_tag|>", arguments_key="parameters"),),
+    separator="; ",
+)
+"""Like Llama 3.1: the marker may be missing."""
+
+TWO_PART_MARKER = Format(
+    call=JsonCall(open="<|action_start|><|plugin|>\n", close="<|action_end|>", arguments_key="parameters")
+)
+"""Like InternLM2.5."""
+
+INVENTED = Format(
+    call=JsonCall(open="[[CALL]] ", close=" [[/CALL]]", name_key="tool", arguments_key="input"), lead=" ", separator=" "
+)
+"""Like nobody."""
+
+FORMATS = {
+    **{name: adapter.format for name, adapter in ADAPTERS.items()},
+    "unmarked": UNMARKED,
+    "two_part_marker": TWO_PART_MARKER,
+    "invented": INVENTED,
+}

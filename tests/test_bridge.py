@@ -1,0 +1,308 @@
+"""The plugin inside vLLM's own modules: registration, parsing, requests, grammar."""
+
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'vllm-chat-adapters[cpu]'")
+
+from chat_adapters import vllm_plugin
+from chat_adapters.adapters import ADAPTERS, Adapter, Tool, get, structural_tag
+from chat_adapters.toolkit.checks import pieces
+from chat_adapters.vllm_plugin import register, tool_parser
+from chat_adapters.vllm_plugin.tool_parser import tool_parser_class
+from tiny import QWEN2_5, write_tiny_checkpoint
+from transformers import AutoTokenizer
+from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
+from vllm.entrypoints.openai.responses.protocol import ResponsesRequest
+from vllm.exceptions import VLLMValidationError
+from vllm.parser.parser_manager import ParserManager
+from vllm.tool_parsers import ToolParserManager
+
+from formats import INVENTED
+
+FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
+CASES = sorted(path.parent for path in FIXTURES.glob("*/*/output.txt"))
+WEATHER: dict[str, Any] = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
+CALL = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Paris"}}\n</tool_call>'
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _registered() -> None:
+    register()
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return AutoTokenizer.from_pretrained(write_tiny_checkpoint(tmp_path_factory.mktemp("tiny"), QWEN2_5))
+
+
+@pytest.fixture
+def log() -> Iterator[list[str]]:
+    """What the plugin logs: vLLM's loggers do not reach pytest's."""
+    messages: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("vllm.chat_adapters")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield messages
+    logger.removeHandler(handler)
+
+
+def request(tools: list[Any] | None = None, **fields: Any) -> ChatCompletionRequest:
+    return ChatCompletionRequest(model="m", messages=[{"role": "user", "content": "?"}], tools=tools, **fields)
+
+
+def parser(name: str, tokenizer: Any, asked: ChatCompletionRequest) -> Any:
+    made = ParserManager.get_parser(tool_parser_name=name, enable_auto_tools=True)
+    assert made is not None
+    return made(tokenizer, asked.tools)
+
+
+def whole(name: str, tokenizer: Any, text: str, asked: ChatCompletionRequest) -> tuple[str, list[tuple[str, str]]]:
+    _, content, calls = parser(name, tokenizer, asked).parse(text, asked, enable_auto_tools=True)
+    return content or "", [(call.name, call.arguments) for call in calls or []]
+
+
+def streamed(
+    name: str, tokenizer: Any, deltas: list[str], asked: ChatCompletionRequest
+) -> tuple[str, list[tuple[str, str]]]:
+    """Follows the stream as a client does, and as strictly as the strictest one."""
+    made = parser(name, tokenizer, asked)
+    content = ""
+    calls: list[list[str]] = []
+    for number, text in enumerate(deltas, 1):
+        delta = made.parse_delta(text, [7], asked, prompt_token_ids=[1], finished=number == len(deltas))
+        if delta is None:
+            continue
+        assert delta.content or delta.tool_calls, "an empty delta"
+        content += delta.content or ""
+        for call in delta.tool_calls:
+            if call.index == len(calls):
+                assert call.id
+                assert call.type == "function"
+                calls.append([call.function.name, ""])
+            else:
+                assert (call.index, call.id, call.type, call.function.name) == (len(calls) - 1, None, None, None)
+            calls[-1][1] += call.function.arguments
+    return content, [(name, arguments) for name, arguments in calls]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}/{case.name}")
+def test_fixture_through_vllm(case: Path, tokenizer: Any) -> None:
+    name = case.parent.name
+    text = (case / "output.txt").read_bytes().decode()
+    tools = json.loads((case / "request.json").read_text("utf-8")).get("tools")
+    message = json.loads((case / "message.json").read_text("utf-8"))
+    asked = request([tool if "function" in tool else {"type": "function", "function": tool} for tool in tools or []])
+    expected = (message["content"] or "", [(call["name"], call["arguments"]) for call in message["tool_calls"]])
+    if not expected[0].strip() and expected[1]:
+        expected = ("", expected[1])  # vLLM drops white space beside calls
+
+    content, calls = whole(name, tokenizer, text, asked)
+    assert (content, [(called, json.loads(arguments)) for called, arguments in calls]) == expected
+
+    ways = [streamed(name, tokenizer, deltas, asked) for deltas in ([text], list(text), pieces(text, range(0, len(text), 5)))]
+    assert all(way == ways[0] for way in ways)
+    if case.name.startswith(("cut_", "bad_")):
+        return  # what was announced cannot be taken back: whole and streamed differ by design
+    complete = [call for call in ways[0][1]]
+    assert [call[0] for call in complete][: len(calls)] == [call[0] for call in calls]
+    assert [call[1] for call in complete][: len(calls)] == [call[1] for call in calls]
+
+
+def test_every_name_is_known_to_vllm() -> None:
+    assert set(ADAPTERS) <= set(ToolParserManager.list_registered())
+
+
+def test_registering_again_changes_nothing() -> None:
+    before = dict(ToolParserManager.lazy_parsers)
+    register()
+    assert before == ToolParserManager.lazy_parsers
+
+
+def test_a_name_that_another_parser_has_is_taken_with_a_warning(log: list[str]) -> None:
+    name = "qwen2_5"
+    ours = ToolParserManager.lazy_parsers[name]
+    ToolParserManager.register_lazy_module(name, "elsewhere", "Parser")
+    register()
+    assert [message for message in log if "registered already" in message]
+    assert ToolParserManager.lazy_parsers[name] == ours
+
+
+def test_an_untested_vllm_is_named_once(monkeypatch: pytest.MonkeyPatch, log: list[str]) -> None:
+    monkeypatch.setattr("vllm.__version__", "0.99.1")
+    monkeypatch.setenv("VLLM_USE_RUST_FRONTEND", "1")
+    vllm_plugin._tell_what_is_untested()
+    untested, rust = log
+    assert "0.99.1" in untested
+    assert "VLLM_USE_RUST_FRONTEND" in rust
+
+
+def test_loading_the_plugin_imports_nothing_more_than_vllm_has() -> None:
+    program = (
+        "import sys, vllm.tool_parsers; before = set(sys.modules)\n"
+        "from chat_adapters.vllm_plugin import register; register()\n"
+        "print(sorted(n for n in set(sys.modules) - before if not n.startswith('chat_adapters')))"
+    )
+    run = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_tokenizer_of_another_family_is_refused(tokenizer: Any) -> None:
+    class Other:
+        unk_token_id = None
+
+        def convert_tokens_to_ids(self, token: str) -> int | None:
+            return None if token == "<|im_start|>" else 1
+
+    with pytest.raises(ValueError, match=r"qwen2_5.*does not know <\|im_start\|>"):
+        tool_parser_class(get("qwen2_5"))(Other())
+    # vLLM makes a parser at start and turns this into its own refusal, which names the flag.
+    with pytest.raises(TypeError, match="--tool-call-parser qwen2_5 cannot be used"):
+        ParserManager.get_parser("qwen2_5", enable_auto_tools=True, model_name="m", tokenizer=Other())
+
+
+def test_a_request_with_tools_gets_stop_tokens_and_visible_markers(tokenizer: Any) -> None:
+    asked = request([WEATHER], stop_token_ids=[5])
+    adjusted = parser("qwen2_5", tokenizer, asked).adjust_request(asked)
+    ids = [tokenizer.convert_tokens_to_ids(token) for token in ADAPTERS["qwen2_5"].stop_tokens]
+    assert adjusted.stop_token_ids == [5, *ids]
+    assert adjusted.skip_special_tokens is False
+
+
+@pytest.mark.parametrize("fields", [{}, {"tools": [WEATHER], "tool_choice": "none"}])
+def test_a_request_without_tool_use_is_left_alone(tokenizer: Any, fields: dict[str, Any]) -> None:
+    asked = request(**fields)
+    adjusted = parser("qwen2_5", tokenizer, asked).adjust_request(asked)
+    assert adjusted.skip_special_tokens is True
+    assert adjusted.stop_token_ids == []
+    assert whole("qwen2_5", tokenizer, CALL, asked) == (CALL, [])
+    assert streamed("qwen2_5", tokenizer, list(CALL), asked) == (CALL, [])
+
+
+def test_a_responses_request_is_adjusted_alike(tokenizer: Any) -> None:
+    asked = ResponsesRequest(input="?", tools=[{"type": "function", **WEATHER["function"]}], tool_choice="required")
+    adjusted = parser("qwen2_5", tokenizer, asked).adjust_request(asked)  # type: ignore[arg-type]
+    assert adjusted.skip_special_tokens is False
+    assert json.loads(adjusted.structured_outputs.structural_tag)["format"]["type"] == "tags_with_separator"
+
+
+@pytest.mark.parametrize(
+    ("choice", "kind"),
+    [
+        ("required", "required"),
+        ({"type": "function", "function": {"name": "get_weather"}}, "forced"),
+    ],
+)
+def test_the_grammar_of_a_request_is_the_adapters(tokenizer: Any, choice: Any, kind: Any) -> None:
+    asked = request([WEATHER], tool_choice=choice)
+    adjusted = parser("qwen2_5", tokenizer, asked).adjust_request(asked)
+    parameters = WEATHER["function"]["parameters"]
+    wanted = structural_tag(get("qwen2_5").format, [Tool("get_weather", parameters)], kind)
+    given = json.loads(adjusted.structured_outputs.structural_tag)
+    assert without_defaults(given, wanted) == wanted
+
+
+def without_defaults(given: Any, wanted: Any) -> Any:
+    """What xgrammar's models add to a node is not ours."""
+    if isinstance(given, dict) and isinstance(wanted, dict):
+        return {key: without_defaults(given[key], wanted[key]) for key in wanted}
+    if isinstance(given, list):
+        return [without_defaults(one, other) for one, other in zip(given, wanted, strict=True)]
+    return given
+
+
+def test_auto_is_free_until_a_tool_is_strict(tokenizer: Any) -> None:
+    asked = request([WEATHER], tool_choice="auto")
+    assert parser("qwen2_5", tokenizer, asked).adjust_request(asked).structured_outputs is None
+    strict = {**WEATHER, "function": {**WEATHER["function"], "strict": True}}
+    asked = request([strict], tool_choice="auto")
+    adjusted = parser("qwen2_5", tokenizer, asked).adjust_request(asked)
+    assert json.loads(adjusted.structured_outputs.structural_tag)["format"]["type"] == "triggered_tags"
+
+
+def test_one_call_where_the_request_wants_no_more(tokenizer: Any) -> None:
+    for choice in ("auto", "required"):
+        asked = request([WEATHER], tool_choice=choice, parallel_tool_calls=False)
+        adjusted = parser("qwen2_5", tokenizer, asked).adjust_request(asked)
+        assert json.loads(adjusted.structured_outputs.structural_tag)["format"]["stop_after_first"] is True
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ({"name": "f", "parameters": {"type": "object", "properties": {"a": {"type": "strng"}}}}, r"'f'.*properties\.a"),
+        ({"name": "my tool", "parameters": {}}, "'my tool'"),
+    ],
+)
+def test_what_no_grammar_can_carry_is_the_callers_error(tokenizer: Any, function: Any, message: str) -> None:
+    asked = request([{"type": "function", "function": function}], tool_choice="required")
+    with pytest.raises(VLLMValidationError, match=message):  # vLLM's own way to HTTP 400
+        parser("qwen2_5", tokenizer, asked).adjust_request(asked)
+
+
+def test_beside_a_reasoning_parser(tokenizer: Any) -> None:
+    vocabulary = tokenizer.get_vocab()
+    if "<think>" not in vocabulary:
+        tokenizer.add_tokens(["<think>", "</think>"])
+    asked = request([WEATHER])
+    made = ParserManager.get_parser("qwen2_5", reasoning_parser_name="deepseek_r1", enable_auto_tools=True)
+    assert made is not None
+    text = f"<think>Is <tool_call> right?</think>\n\nYes.\n{CALL}"
+    reasoning, content, calls = made(tokenizer, asked.tools).parse(text, asked, enable_auto_tools=True)
+    assert (reasoning, content) == ("Is <tool_call> right?", "\n\nYes.")
+    assert [(call.name, call.arguments) for call in calls or []] == [("get_weather", '{"city": "Paris"}')]
+
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    streaming = made(tokenizer, asked.tools)
+    thought = said = arguments = ""
+    for number, id in enumerate(ids, 1):
+        delta = streaming.parse_delta(
+            tokenizer.decode([id]), [id], asked, prompt_token_ids=[1], finished=number == len(ids)
+        )
+        if delta is not None:
+            thought += delta.reasoning or ""
+            said += delta.content or ""
+            arguments += "".join(call.function.arguments or "" for call in delta.tool_calls if call.function)
+    assert (thought, said, arguments) == ("Is <tool_call> right?", "\n\nYes.", '{"city": "Paris"}')
+
+
+def test_repairs_are_logged_once_a_kind(tokenizer: Any, log: list[str]) -> None:
+    tool_parser._logged.clear()
+    for _ in range(2):
+        whole("qwen2_5", tokenizer, CALL.replace("}}", "}}}"), request([WEATHER]))
+    assert [message for message in log if "repaired" in message] == [
+        "qwen2_5: a call was repaired (surplus_brace); further repairs of this kind are not logged"
+    ]
+
+
+def test_a_description_that_a_test_invents_is_served_like_any_other(tokenizer: Any) -> None:
+    adapter = Adapter(
+        name="invented_here",
+        models="none",
+        format=INVENTED,
+        turn_tokens=("<|im_start|>",),
+        stop_tokens=("<|im_end|>",),
+    )
+    ToolParserManager.register_module("invented_here", module=tool_parser_class(adapter))
+    asked = request([WEATHER], tool_choice="required")
+    text = INVENTED.call.begin("get_weather") + '{"city": "Paris"}' + INVENTED.call.end
+    assert whole("invented_here", tokenizer, "Hi " + text, asked) == ("Hi", [("get_weather", '{"city": "Paris"}')])
+    assert streamed("invented_here", tokenizer, list(text), asked) == ("", [("get_weather", '{"city": "Paris"}')])
+    adjusted = parser("invented_here", tokenizer, asked).adjust_request(asked)
+    (tag,) = json.loads(adjusted.structured_outputs.structural_tag)["format"]["tags"]
+    assert (tag["begin"], tag["end"]) == ('[[CALL]] {"tool": "get_weather", "input": ', "} [[/CALL]]")

@@ -1,0 +1,40 @@
+"""The command `chat-adapters`, as a shell runs it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from chat_adapters.adapters import ADAPTERS
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = Path(sys.executable).with_name("chat-adapters")
+    return subprocess.run([command, *arguments], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_template_prints_a_path_that_vllm_can_open(name: str) -> None:
+    done = run("template", name)
+    assert done.returncode == 0
+    assert Path(done.stdout.strip()).read_text("utf-8").startswith("{#")
+
+
+def test_list_names_every_adapter() -> None:
+    done = run("list")
+    assert done.returncode == 0
+    assert all(name in done.stdout for name in ADAPTERS)
+
+
+def test_a_wrong_name_lists_the_right_ones() -> None:
+    done = run("template", "qwen9")
+    assert done.returncode == 2
+    assert "qwen9" in done.stderr
+    assert all(name in done.stderr for name in ADAPTERS)
+
+
+def test_a_missing_library_is_named() -> None:
+    program = "import sys; sys.modules['typer'] = None; from chat_adapters.toolkit import main; main()"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "pip install 'vllm-chat-adapters[cli]'" in done.stderr

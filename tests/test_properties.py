@@ -1,0 +1,109 @@
+"""What holds for every format and every text, however it is cut."""
+
+import json
+
+import pytest
+from chat_adapters.adapters import Arguments, Call, CallEnd, Format, Parser, Reply
+from chat_adapters.adapters._parser import MAX_CANDIDATE
+from chat_adapters.adapters._values import HOLD, MORE, REPAIRS, Repairs, ValueReader
+from chat_adapters.toolkit.checks import check_cuts, read, reply_of
+from chat_adapters.toolkit.strategies import arguments, cuts, json_values, noise, texts, tool_names, written_calls
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from formats import FORMATS
+
+NAMES = ("f", "get", "get_weather")
+every_format = pytest.mark.parametrize("format", FORMATS.values(), ids=FORMATS)
+
+
+@every_format
+@given(data=st.data())
+def test_any_reply_reads_the_same_for_every_cut_and_loses_nothing(format: Format, data: st.DataObject) -> None:
+    text = data.draw(noise(format, NAMES) | written_calls(format, NAMES))
+    check_cuts(
+        format,
+        NAMES,
+        text,
+        [data.draw(cuts(text))],
+        unknown_tools=data.draw(st.sampled_from(["forward", "content"])),
+        repairs=data.draw(st.just(REPAIRS) | st.frozensets(st.sampled_from(sorted(REPAIRS)))),
+    )
+
+
+@every_format
+@given(data=st.data())
+def test_what_a_model_was_trained_to_write_is_read_back(format: Format, data: st.DataObject) -> None:
+    names = data.draw(st.lists(tool_names(), min_size=1, max_size=4, unique=True))
+    calls = data.draw(st.lists(st.tuples(st.sampled_from(names), arguments()), min_size=1, max_size=3))
+    content = data.draw(texts())
+    assume(not any(marker in content for marker in ("{", "[", *(form.open.strip() for form in format.forms if form.open))))
+    assume(format.call.marked or "```" not in content)
+    ensure_ascii = data.draw(st.booleans())
+    written = [(name, json.dumps(value, ensure_ascii=ensure_ascii)) for name, value in calls]
+    turn = format.separator.join(format.call.begin(name) + body + format.call.end for name, body in written)
+    text = content + format.lead * bool(content) + turn
+    check_cuts(format, names, text, [data.draw(cuts(text))])
+    assert reply_of(format, names, text) == Reply(content, tuple(Call(*call) for call in written))
+
+
+@given(value=json_values(), indent=st.sampled_from([None, 0, 2]), data=st.data())
+def test_valid_json_leaves_byte_for_byte_with_no_repair(
+    value: object, indent: int | None, data: st.DataObject
+) -> None:
+    separators = data.draw(st.sampled_from([(",", ":"), (", ", ": "), (" , ", " :\n")]))
+    text = json.dumps(value, ensure_ascii=data.draw(st.booleans()), indent=indent, separators=separators)
+    # A number ends where something else begins: give it an end.
+    reader = ValueReader(Repairs(frozenset()))
+    end = reader.read(text + " ", 0)
+    assert reader.status != MORE
+    assert "".join(reader.out).rstrip(" ") == text[:end].rstrip(" ") == text.rstrip(" ")
+
+
+@every_format
+@given(value=arguments())
+def test_arguments_leave_as_they_are_written(format: Format, value: dict[str, object]) -> None:
+    """Behind the announcement no more is held back than the longest marker, or one escape."""
+    begin, body = format.call.begin("f"), json.dumps(value)
+    longest = max(len(begin), *(len(form.close) for form in format.forms), len("\\u0000"))
+    parser = Parser(format, NAMES)
+    parser.feed(begin)
+    given_out = 0
+    for fed, char in enumerate(body, 1):
+        given_out += sum(len(event.text) for event in parser.feed(char) if isinstance(event, Arguments))
+        assert fed - given_out <= (longest if fed > 2 else len(body))
+    assert given_out == len(body)
+
+
+@every_format
+@given(data=st.data())
+def test_what_waits_inside_the_parser_is_bounded(format: Format, data: st.DataObject) -> None:
+    """So the work of a delta is: it looks at the delta, and at what waits, and at nothing else."""
+    text = data.draw(noise(format, NAMES) | written_calls(format, NAMES))
+    parser = Parser(format, NAMES)
+    for char in text:
+        parser.feed(char)
+        assert len(parser._rest) <= 4 * HOLD + 256
+
+
+@every_format
+@pytest.mark.parametrize("filler", ['"' + "x" * 200_000, " " * 200_000, "[" * 200_000, "{" * 200_000, '{"a":' * 40_000])
+def test_a_candidate_that_never_decides_becomes_text(format: Format, filler: str) -> None:
+    text = format.call.begin("f").replace('"f"', "").rpartition(":")[0] + ' : "id", "id": ' + filler
+    parser = Parser(format, NAMES)
+    said = 0
+    for start in range(0, len(text), 1000):
+        said += sum(len(event.text) for event in parser.feed(text[start : start + 1000]) if hasattr(event, "text"))
+        assert len(parser._rest) + sum(map(len, parser._held)) <= MAX_CANDIDATE + 1000 or said
+    check_cuts(format, NAMES, text[: MAX_CANDIDATE + 500], [])
+
+
+@every_format
+@given(data=st.data())
+def test_a_cut_reply_never_completes_a_call_that_was_not(format: Format, data: st.DataObject) -> None:
+    body = json.dumps(data.draw(arguments()))
+    whole = format.call.begin("f") + body
+    cut = data.draw(st.integers(0, len(whole) - 1))
+    reading = read(format, NAMES, [whole[:cut]])
+    assert not any(isinstance(event, CallEnd) and event.complete for event in reading.events)
+    assert reply_of(format, NAMES, whole[:cut]) == Reply(whole[:cut], ())

@@ -1,0 +1,128 @@
+"""What every parser must keep, as functions that assert it: the base of the conformance kit."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+
+from ..adapters import Arguments, CallBegin, CallEnd, Event, Format, Markup, Parser, Reply, Text, read_reply
+from ..adapters._values import REPAIRS
+
+__all__ = ["Reading", "check_cuts", "check_reading", "pieces", "read", "reply_of"]
+
+
+class Reading(NamedTuple):
+    """One way through a reply: what was said, neighbouring pieces joined, and the repairs that were made."""
+
+    events: tuple[Event, ...]
+    repairs: dict[str, int]
+
+
+def pieces(text: str, cuts: Iterable[int]) -> list[str]:
+    """The text cut at these places."""
+    places = [0, *sorted({cut for cut in cuts if 0 < cut < len(text)}), len(text)]
+    return [text[start:end] for start, end in zip(places, places[1:], strict=False)]
+
+
+def read(
+    format: Format,
+    tool_names: Sequence[str],
+    deltas: Iterable[str],
+    *,
+    unknown_tools: Literal["forward", "content"] = "forward",
+    repairs: frozenset[str] = REPAIRS,
+) -> Reading:
+    """Feeds the deltas to a fresh parser."""
+    parser = Parser(format, tool_names, unknown_tools=unknown_tools, repairs=repairs)
+    events: list[Event] = []
+    for delta in deltas:
+        events += parser.feed(delta)
+    events += parser.close()
+    return Reading(tuple(_joined(events)), dict(parser.repairs))
+
+
+def reply_of(format: Format, tool_names: Sequence[str], text: str) -> Reply:
+    """The reply as a client gets it."""
+    return read_reply(Parser(format, tool_names), text)
+
+
+def check_reading(text: str, reading: Reading) -> None:
+    """Nothing is lost, calls are announced once, and what is called complete loads.
+
+    Raises:
+        AssertionError: one of these does not hold.
+    """
+    pos = 0
+    arguments = ""
+    open_call: CallBegin | None = None
+    index = -1
+    for event in reading.events:
+        match event:
+            case Text():
+                assert open_call is None, f"text inside a call: {event}"
+                assert event.start == pos, f"a gap before {event}"
+                assert text.startswith(event.text, pos), f"not what the reply says: {event}"
+                pos += len(event.text)
+            case Markup():
+                assert open_call is None, f"markup inside a call: {event}"
+                assert (event.start, event.end > pos) == (pos, True), f"a gap before {event}"
+                pos = event.end
+            case CallBegin():
+                assert open_call is None, f"a call inside a call: {event}"
+                assert (event.index, event.start) == (index + 1, pos), f"a gap before {event}"
+                open_call, arguments, index = event, "", event.index
+            case Arguments():
+                assert open_call is not None, f"arguments outside a call: {event}"
+                assert event.index == index, f"arguments of another call: {event}"
+                arguments += event.text
+            case CallEnd():
+                assert open_call is not None, f"an end without a call: {event}"
+                open_call, pos = None, event.end
+                if event.complete:
+                    value = json.loads(arguments, parse_constant=_no_constant)
+                    assert isinstance(value, dict), f"arguments that are no object: {arguments}"
+    assert open_call is None, "a call without an end"
+    assert pos == len(text), f"the end is missing: {text[pos:]!r}"
+
+
+def check_cuts(
+    format: Format,
+    tool_names: Sequence[str],
+    text: str,
+    cuts: Iterable[Sequence[int]] = (),
+    *,
+    unknown_tools: Literal["forward", "content"] = "forward",
+    repairs: frozenset[str] = REPAIRS,
+) -> Reading:
+    """The same reading for the whole text, for one character at a time and for each of `cuts`.
+
+    Raises:
+        AssertionError: two ways of cutting differ, or `check_reading` does not hold.
+    """
+
+    def way(deltas: list[str]) -> Reading:
+        return read(format, tool_names, deltas, unknown_tools=unknown_tools, repairs=repairs)
+
+    whole = way([text])
+    check_reading(text, whole)
+    for deltas in (list(text), *(pieces(text, places) for places in cuts)):
+        reading = way(deltas)
+        assert reading == whole, f"cut as {deltas}:\n{reading}\nwhole:\n{whole}"
+    return whole
+
+
+def _joined(events: Iterable[Event]) -> list[Event]:
+    joined: list[Event] = []
+    for event in events:
+        last = joined[-1] if joined else None
+        match last, event:
+            case Text(), Text():
+                joined[-1] = Text(last.text + event.text, last.start)
+            case Arguments(), Arguments():
+                joined[-1] = Arguments(last.index, last.text + event.text)
+            case _:
+                joined.append(event)
+    return joined
+
+
+def _no_constant(name: str) -> None:
+    raise AssertionError(f"{name} is not JSON")

@@ -1,0 +1,166 @@
+"""Hypothesis strategies: replies, calls and JSON values, as hard as models and users make them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import strategies as st
+
+from ..adapters import Format, JsonCall
+
+__all__ = [
+    "arguments",
+    "calls_of",
+    "cuts",
+    "instances",
+    "json_values",
+    "noise",
+    "schemas",
+    "texts",
+    "tool_names",
+    "tool_sets",
+    "written_calls",
+]
+
+_HARD = (
+    '"', "'", "\\", "\\n", "\n", "\t", "{", "}", "[", "]", ",", ":", "</tool_call>", "<tool_call>", "<|im_end|>",
+    '{"name": "f", "arguments": {}}', "```", "\\u00e9", "é", "北京", "😀", "\u2028", "\x7f", "\ud7ff", " ", "a",
+)  # fmt: skip
+
+
+def texts() -> st.SearchStrategy[str]:
+    """Any text, often one that looks like markup."""
+    return st.lists(st.sampled_from(_HARD) | st.text(max_size=5), max_size=6).map("".join)
+
+
+def json_values() -> st.SearchStrategy[object]:
+    """Any JSON value."""
+    scalars = (
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts()
+    )
+    return st.recursive(
+        scalars,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts(), inner, max_size=3),
+        max_leaves=8,
+    )
+
+
+def arguments() -> st.SearchStrategy[dict[str, object]]:
+    """The arguments of a call: any JSON object."""
+    return st.dictionaries(texts(), json_values(), max_size=4)
+
+
+def tool_names() -> st.SearchStrategy[str]:
+    """Names that every format can carry."""
+    return st.from_regex(r"[A-Za-z0-9_./-]{1,12}", fullmatch=True)
+
+
+def cuts(text: str) -> st.SearchStrategy[list[int]]:
+    """Places to cut a text at."""
+    return st.lists(st.integers(0, len(text)), max_size=8)
+
+
+def noise(format: Format, names: Sequence[str]) -> st.SearchStrategy[str]:
+    """Replies made of the pieces of calls in any order: what a broken model might write."""
+    form_pieces = [piece for form in format.forms for piece in (form.open, form.close, *_envelope(form, names))]
+    atoms = [
+        *form_pieces, *_HARD, '"name"', '"arguments"', '"parameters"', '"function": {', '"type": "function"', "null",
+        "None", "True", "NaN", "-", "1", "0", ".5", "e3", '"{', '\\"', "\\ud83d", "\\ude00", "\\u12", "{{", "}}",
+        "'a': 'b'", '"a": ', '{"a": 1}', ";", "; ", "\x00", "\r\n",
+    ]  # fmt: skip
+    return st.lists(st.sampled_from([atom for atom in atoms if atom]), max_size=20).map("".join)
+
+
+@st.composite
+def written_calls(draw: st.DrawFn, format: Format, names: Sequence[str]) -> str:
+    """A reply with calls as the model was trained to write them, then hurt in a few places."""
+    bodies = ['{"a": [1, {"b": "c\\"d"}], "e": -1.5e3}', "{}", '{"x": "{\\"y\\": 1}"}', "{'a': 'b' 'c', 'd': None}"]
+    text = draw(st.sampled_from(["", "Let me see.", "```json\n"]))
+    for number in range(draw(st.integers(1, 3))):
+        form = draw(st.sampled_from(format.forms))
+        text += format.separator if number else format.lead if text else ""
+        text += form.begin(draw(st.sampled_from(names))) + draw(st.sampled_from(bodies)) + form.end
+    text += draw(st.sampled_from(["", "\n", " Done."]))
+    for place in draw(st.lists(st.integers(0, len(text)), max_size=3)):
+        if draw(st.booleans()):
+            text = text[:place] + text[place + draw(st.integers(1, 4)) :]
+        else:
+            text = text[:place] + draw(st.sampled_from(_HARD)) + text[place:]
+    return text
+
+
+def _envelope(form: JsonCall, names: Sequence[str]) -> list[str]:
+    return [piece for name in names for piece in (f'"{name}"', form.begin(name), form.begin(name) + '{"a": 1}' + form.end)]
+
+
+@st.composite
+def tool_sets(draw: st.DrawFn) -> dict[str, dict[str, object]]:
+    """The tools of a request: names and JSON Schemas of their parameters."""
+    names = draw(st.lists(tool_names(), min_size=1, max_size=4, unique=True))
+    return {name: draw(object_schemas(schemas())) for name in names}
+
+
+def schemas() -> st.SearchStrategy[dict[str, object]]:
+    """JSON Schemas of values."""
+    plain: list[dict[str, object]] = [
+        {"type": "string"},
+        {"type": "integer"},
+        {"type": "integer", "minimum": -10, "maximum": 10},
+        {"type": "number"},
+        {"type": "boolean"},
+        {"type": "null"},
+        {"type": ["string", "null"]},
+        {"enum": ["a", 'b"', "", 1, None, True]},
+        {"type": "string", "enum": ["celsius", "度"]},
+        {"const": "c"},
+    ]
+    return st.recursive(
+        st.sampled_from(plain),
+        lambda inner: (
+            object_schemas(inner)
+            | inner.map(lambda items: {"type": "array", "items": items, "maxItems": 3})
+            | st.lists(inner, min_size=1, max_size=2).map(lambda options: {"anyOf": options})
+        ),
+        max_leaves=4,
+    )
+
+
+@st.composite
+def object_schemas(draw: st.DrawFn, values: st.SearchStrategy[dict[str, object]]) -> dict[str, object]:
+    """JSON Schemas of closed objects."""
+    keys = st.text("abcXYZ_ é北", min_size=1, max_size=4)
+    properties = draw(st.dictionaries(keys, values, max_size=3))
+    required = [key for key in properties if draw(st.booleans())]
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def instances(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
+    """Values of a schema that `schemas` made; the keys of an object in the order of its properties."""
+    if "anyOf" in schema:
+        return st.one_of([instances(option) for option in schema["anyOf"]])
+    if "const" in schema or "enum" in schema:
+        return st.sampled_from(schema.get("enum") or [schema["const"]])
+    if isinstance(schema["type"], list):
+        return st.one_of([instances({"type": kind}) for kind in schema["type"]])
+    if schema["type"] == "object":
+        optional = {key: instances(value) for key, value in schema["properties"].items()}
+        required = {key: optional.pop(key) for key in schema["required"]}
+        order = list(schema["properties"])
+        return st.fixed_dictionaries(required, optional=optional).map(
+            lambda value: {key: value[key] for key in order if key in value}
+        )
+    if schema["type"] == "array":
+        return st.lists(instances(schema["items"]), max_size=schema["maxItems"])
+    return {
+        "string": texts(),
+        "integer": st.integers(schema.get("minimum", -(2**63)), schema.get("maximum", 2**63 - 1)),
+        "number": st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**6), 10**6),
+        "boolean": st.booleans(),
+        "null": st.none(),
+    }[schema["type"]]
+
+
+@st.composite
+def calls_of(draw: st.DrawFn, tools: dict[str, dict[str, object]]) -> list[tuple[str, Any]]:
+    """Calls of these tools with arguments that fit: one to three."""
+    names = draw(st.lists(st.sampled_from(sorted(tools)), min_size=1, max_size=3))
+    return [(name, draw(instances(tools[name]))) for name in names]
