@@ -14,7 +14,7 @@ from ._errors import (
 )
 from ._events import Arguments, CallBegin, CallEnd, Event, Markup, Text
 from ._format import Adapter, Format, JsonCall
-from ._grammar import Tool, structural_tag
+from ._grammar import Choice, Tool, structural_tag
 from ._parser import Parser
 from ._reply import Call, Reply, read_reply
 from ._values import REPAIRS
@@ -29,6 +29,7 @@ __all__ = [
     "CallBegin",
     "CallEnd",
     "ChatAdaptersError",
+    "Choice",
     "Event",
     "Format",
     "FormatError",

@@ -65,7 +65,9 @@ class CallReader:
         "surplus",
     )
 
-    def __init__(self, form: JsonCall, offered: Offered, repairs: frozenset[str], *, in_array: bool = False) -> None:
+    def __init__(
+        self, form: JsonCall, offered: Offered, repairs: frozenset[str], *, in_array: bool = False
+    ) -> None:
         self.repairs = Repairs(repairs)
         self.status = MORE
         self.name: str | None = None
@@ -78,7 +80,7 @@ class CallReader:
         self._depth = 0
         self._value: ValueReader | DecodedReader | None = None
         self._skipped = ValueReader(self.repairs)
-        self._member = self._other
+        self._member: Callable[[str, int], int | None] = self._other
         self._step: Callable[[str, int], int | None] = self._open
 
     def read(self, text: str, pos: int) -> int:
@@ -146,12 +148,9 @@ class CallReader:
         written = match[2]
         key = written.strip()
         if (
-            not self._form.marked
-            and key not in self._members
-            or match[1] == "'"
-            and not self.repairs.make("single_quotes")
-            or key != written
-            and not self.repairs.make("key_blank")
+            (not self._form.marked and key not in self._members)
+            or (match[1] == "'" and not self.repairs.make("single_quotes"))
+            or (key != written and not self.repairs.make("key_blank"))
         ):
             return self._bad(pos)
         self._member = self._members.get(key, self._other)
@@ -189,7 +188,7 @@ class CallReader:
             return skip_white(text, pos)
         if self.name is not None:
             return self._other(text, pos)
-        if char not in _NAME or char == "'" and "single_quotes" not in self.repairs.enabled:
+        if char not in _NAME or (char == "'" and "single_quotes" not in self.repairs.enabled):
             return self._bad(pos)
         match = _NAME[char].match(text, pos)
         if match is None:
@@ -197,7 +196,7 @@ class CallReader:
             possible = cut and (self._form.marked or self._offered.could_begin(cut[1]))
             return None if possible else self._bad(pos)
         name = self._unquote(match[1], char)
-        if name is None or not self._form.marked and name not in self._offered:
+        if name is None or (not self._form.marked and name not in self._offered):
             return self._bad(pos)
         self.name = name
         self._step = self._next_member

@@ -24,9 +24,9 @@ class Markup(NamedTuple):
 
 
 class CallBegin(NamedTuple):
-    """A call, announced once: it counts from 0, its name is whole."""
+    """A call, announced once; `call` counts from 0, the name is whole."""
 
-    index: int
+    call: int
     name: str
     start: int
 
@@ -34,14 +34,14 @@ class CallBegin(NamedTuple):
 class Arguments(NamedTuple):
     """The next piece of the call's arguments. The pieces of a complete call join to one JSON object."""
 
-    index: int
+    call: int
     text: str
 
 
 class CallEnd(NamedTuple):
     """The call is over. `complete` says that its arguments object was: if not, it must not be executed."""
 
-    index: int
+    call: int
     complete: bool
     end: int
 

@@ -27,7 +27,7 @@ class JsonCall:
     arguments_key: str = "arguments"
 
     def __post_init__(self) -> None:
-        if self.open and not self.open.strip() or self.close and not self.close.strip():
+        if (self.open and not self.open.strip()) or (self.close and not self.close.strip()):
             raise FormatError("a marker needs a character that is not white space; leave it empty instead")
         if self.close and not self.open:
             raise FormatError(f"the closing marker {self.close!r} needs an opening one")
@@ -77,9 +77,13 @@ class Format:
 
     def __post_init__(self) -> None:
         if self.lead.strip():
-            raise FormatError(f"the lead {self.lead!r} must be white space: anything else belongs to the marker")
+            raise FormatError(
+                f"the lead {self.lead!r} must be white space: anything else belongs to the marker"
+            )
         if self.separator.strip("; ,\n\t\r") or len(self.separator) > 64:
-            raise FormatError(f"the separator {self.separator!r} must be white space, ';' or ',', at most 64 of them")
+            raise FormatError(
+                f"the separator {self.separator!r} must be white space, ';' or ',', at most 64 of them"
+            )
         opens = [form.open.strip() for form in self.forms]
         if len(set(opens)) != len(opens):
             raise FormatError(f"two forms open alike: {opens}")

@@ -31,9 +31,13 @@ class Markers:
             whole, literals = [], []
             for group, form in self.forms.items():
                 opener = form.open.strip()
-                whole.append(f"(?:{re.escape(self._lead)})?(?P<{group}>{re.escape(opener) if opener else '[{[]'})")
+                whole.append(
+                    f"(?:{re.escape(self._lead)})?(?P<{group}>{re.escape(opener) if opener else '[{[]'})"
+                )
                 literals += [opener, self._lead + (opener or "{")]
-            self._patterns[close] = _pattern([*whole, f"(?P<{CLOSE}>{re.escape(close)})"] if close else whole, [*literals, close])
+            self._patterns[close] = _pattern(
+                [*whole, f"(?P<{CLOSE}>{re.escape(close)})"] if close else whole, [*literals, close]
+            )
         return self._patterns[close]
 
 

@@ -129,7 +129,7 @@ class Parser:
 
     def _read_text(self, text: str, pos: int) -> int | None:
         found = self._markers.pattern(self._awaited).search(text, pos)
-        if found is None or found.lastgroup == CUT and self._final:
+        if found is None or (found.lastgroup == CUT and self._final):
             self._say_text(text[pos:], self._offset + pos)
             return len(text)
         start = found.start()
@@ -275,7 +275,7 @@ class Parser:
             self._end_call()
             return self._begin_candidate(text, pos, here, here, self._form, in_array=True)
         found = self._markers.pattern(self._awaited).match(text, here)
-        if found is None or found.lastgroup == CUT and self._final:
+        if found is None or (found.lastgroup == CUT and self._final):
             return self._leave_call(pos)
         if found.lastgroup == CUT:
             return None
@@ -296,7 +296,7 @@ class Parser:
                 return None
         else:
             found = self._markers.pattern(self._awaited).match(text, here)
-            if found is None or found.lastgroup == CUT and self._final:
+            if found is None or (found.lastgroup == CUT and self._final):
                 return self._leave_call(pos)
             if found.lastgroup == CUT:
                 return None

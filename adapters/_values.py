@@ -113,7 +113,18 @@ class ValueReader:
     is MORE; DONE once the value is whole; BAD when the character at the position cannot follow.
     """
 
-    __slots__ = ("_is_key", "_mark", "_stack", "_step", "_text", "doubled", "opened", "out", "repairs", "status")
+    __slots__ = (
+        "_is_key",
+        "_mark",
+        "_stack",
+        "_step",
+        "_text",
+        "doubled",
+        "opened",
+        "out",
+        "repairs",
+        "status",
+    )
 
     def __init__(self, repairs: Repairs, *, inside: bool = False) -> None:
         """With `inside` it starts inside an object, after a member: it is DONE at that object's end."""
@@ -413,7 +424,7 @@ class DecodedReader:
         if self._inner.status == MORE:
             decoded, places, closed = _decode(text, pos, self._quote)
             pos = places[self._inner.read(decoded, 0)]
-            if self._inner.status == BAD or closed and self._inner.status == MORE:
+            if self._inner.status == BAD or (closed and self._inner.status == MORE):
                 self.status = BAD
                 return pos
         if self._inner.status == DONE and pos < len(text):

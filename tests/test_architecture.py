@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from chat_adapters.adapters import ADAPTERS
 
 ROOT = Path(__file__).resolve().parent.parent

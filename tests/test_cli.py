@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from chat_adapters.adapters import ADAPTERS
 
 

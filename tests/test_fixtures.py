@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from chat_adapters.adapters import get
 from chat_adapters.toolkit.checks import check_cuts, reply_of
 

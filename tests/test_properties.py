@@ -3,15 +3,23 @@
 import json
 
 import pytest
-from chat_adapters.adapters import Arguments, Call, CallEnd, Format, Parser, Reply
-from chat_adapters.adapters._parser import MAX_CANDIDATE
-from chat_adapters.adapters._values import HOLD, MORE, REPAIRS, Repairs, ValueReader
-from chat_adapters.toolkit.checks import check_cuts, read, reply_of
-from chat_adapters.toolkit.strategies import arguments, cuts, json_values, noise, texts, tool_names, written_calls
+from formats import FORMATS
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from formats import FORMATS
+from chat_adapters.adapters import Arguments, Call, CallEnd, Format, Parser, Reply, Text
+from chat_adapters.adapters._parser import MAX_CANDIDATE
+from chat_adapters.adapters._values import HOLD, MORE, REPAIRS, Repairs, ValueReader
+from chat_adapters.toolkit.checks import check_cuts, read, reply_of
+from chat_adapters.toolkit.strategies import (
+    arguments,
+    cuts,
+    json_values,
+    noise,
+    texts,
+    tool_names,
+    written_calls,
+)
 
 NAMES = ("f", "get", "get_weather")
 every_format = pytest.mark.parametrize("format", FORMATS.values(), ids=FORMATS)
@@ -19,7 +27,9 @@ every_format = pytest.mark.parametrize("format", FORMATS.values(), ids=FORMATS)
 
 @every_format
 @given(data=st.data())
-def test_any_reply_reads_the_same_for_every_cut_and_loses_nothing(format: Format, data: st.DataObject) -> None:
+def test_any_reply_reads_the_same_for_every_cut_and_loses_nothing(
+    format: Format, data: st.DataObject
+) -> None:
     text = data.draw(noise(format, NAMES) | written_calls(format, NAMES))
     check_cuts(
         format,
@@ -37,7 +47,12 @@ def test_what_a_model_was_trained_to_write_is_read_back(format: Format, data: st
     names = data.draw(st.lists(tool_names(), min_size=1, max_size=4, unique=True))
     calls = data.draw(st.lists(st.tuples(st.sampled_from(names), arguments()), min_size=1, max_size=3))
     content = data.draw(texts())
-    assume(not any(marker in content for marker in ("{", "[", *(form.open.strip() for form in format.forms if form.open))))
+    assume(
+        not any(
+            marker in content
+            for marker in ("{", "[", *(form.open.strip() for form in format.forms if form.open))
+        )
+    )
     assume(format.call.marked or "```" not in content)
     ensure_ascii = data.draw(st.booleans())
     written = [(name, json.dumps(value, ensure_ascii=ensure_ascii)) for name, value in calls]
@@ -87,14 +102,20 @@ def test_what_waits_inside_the_parser_is_bounded(format: Format, data: st.DataOb
 
 
 @every_format
-@pytest.mark.parametrize("filler", ['"' + "x" * 200_000, " " * 200_000, "[" * 200_000, "{" * 200_000, '{"a":' * 40_000])
+@pytest.mark.parametrize(
+    "filler", ['"' + "x" * 200_000, " " * 200_000, "[" * 200_000, "{" * 200_000, '{"a":' * 40_000]
+)
 def test_a_candidate_that_never_decides_becomes_text(format: Format, filler: str) -> None:
     text = format.call.begin("f").replace('"f"', "").rpartition(":")[0] + ' : "id", "id": ' + filler
     parser = Parser(format, NAMES)
     said = 0
     for start in range(0, len(text), 1000):
-        said += sum(len(event.text) for event in parser.feed(text[start : start + 1000]) if hasattr(event, "text"))
-        assert len(parser._rest) + sum(map(len, parser._held)) <= MAX_CANDIDATE + 1000 or said
+        said += sum(
+            len(event.text)
+            for event in parser.feed(text[start : start + 1000])
+            if isinstance(event, Text | Arguments)
+        )
+        assert said or len(parser._rest) + sum(map(len, parser._held)) <= MAX_CANDIDATE + 1000
     check_cuts(format, NAMES, text[: MAX_CANDIDATE + 500], [])
 
 

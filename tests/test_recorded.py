@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from chat_adapters.adapters import ADAPTERS
 from chat_adapters.toolkit.checks import check_cuts, reply_of
 
@@ -51,7 +52,9 @@ def test_real_tool_sets(name: str, shared_dir: Path, request: pytest.FixtureRequ
     pytest.importorskip("xgrammar", reason="xgrammar comes with vLLM, which is not installed")
     from triangle import Subject, admits, compile_grammar, turn
 
-    subject = Subject(ADAPTERS[name], (Path(__file__).parent.parent / "templates" / f"{name}.jinja").read_text("utf-8"))
+    subject = Subject(
+        ADAPTERS[name], (Path(__file__).parent.parent / "templates" / f"{name}.jinja").read_text("utf-8")
+    )
     everything = rows(shared_dir / "corpus" / "bfcl_calls.jsonl")
     for number, row in enumerate(everything):
         tools = {tool["function"]["name"]: tool["function"].get("parameters") for tool in row["tools"]}

@@ -12,15 +12,16 @@ pytest.importorskip("xgrammar", reason="xgrammar comes with vLLM, which is not i
 pytest.importorskip("transformers", reason="transformers comes with vLLM, which is not installed")
 
 import json
+from typing import Any
+
+from formats import INVENTED
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from triangle import Subject, admits, compile_grammar, turn, walk
 
 from chat_adapters.adapters import ADAPTERS, Adapter, Call, Reply
 from chat_adapters.toolkit.checks import check_cuts, reply_of
 from chat_adapters.toolkit.strategies import calls_of, cuts, texts, tool_sets
-from hypothesis import assume, given
-from hypothesis import strategies as st
-
-from formats import INVENTED
-from triangle import Subject, admits, compile_grammar, turn, walk
 
 INVENTED_TEMPLATE = """\
 {%- for message in messages %}
@@ -77,7 +78,7 @@ def test_the_grammar_admits_what_the_template_writes(subject: Subject, data: st.
 
 @every_subject
 @given(tools=tool_sets(), seed=st.integers(0, 2**32))
-def test_the_parser_reads_what_the_grammar_admits(subject: Subject, tools: dict[str, object], seed: int) -> None:
+def test_the_parser_reads_what_the_grammar_admits(subject: Subject, tools: dict[str, Any], seed: int) -> None:
     text = walk(compile_grammar(subject.adapter, tools, "required"), seed)
     reading = check_cuts(subject.adapter.format, list(tools), text)
     assert not reading.repairs
@@ -107,4 +108,6 @@ def test_replies_are_what_the_types_say() -> None:
         'Hi\n<tool_call>\n{"name": "f", "arguments": {"a": "é"}}\n</tool_call>\n'
         '<tool_call>\n{"name": "f", "arguments": {}}\n</tool_call>'
     )
-    assert reply_of(ADAPTERS["qwen2_5"].format, ["f"], text) == Reply("Hi", (Call("f", '{"a": "é"}'), Call("f", "{}")))
+    assert reply_of(ADAPTERS["qwen2_5"].format, ["f"], text) == Reply(
+        "Hi", (Call("f", '{"a": "é"}'), Call("f", "{}"))
+    )

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from ..adapters import Arguments, CallBegin, CallEnd, Event, Format, Markup, Parser, Reply, Text, read_reply
@@ -20,7 +21,7 @@ class Reading(NamedTuple):
 def pieces(text: str, cuts: Iterable[int]) -> list[str]:
     """The text cut at these places."""
     places = [0, *sorted({cut for cut in cuts if 0 < cut < len(text)}), len(text)]
-    return [text[start:end] for start, end in zip(places, places[1:], strict=False)]
+    return [text[start:end] for start, end in pairwise(places)]
 
 
 def read(
@@ -54,7 +55,7 @@ def check_reading(text: str, reading: Reading) -> None:
     pos = 0
     arguments = ""
     open_call: CallBegin | None = None
-    index = -1
+    call = -1
     for event in reading.events:
         match event:
             case Text():
@@ -68,11 +69,11 @@ def check_reading(text: str, reading: Reading) -> None:
                 pos = event.end
             case CallBegin():
                 assert open_call is None, f"a call inside a call: {event}"
-                assert (event.index, event.start) == (index + 1, pos), f"a gap before {event}"
-                open_call, arguments, index = event, "", event.index
+                assert (event.call, event.start) == (call + 1, pos), f"a gap before {event}"
+                open_call, arguments, call = event, "", event.call
             case Arguments():
                 assert open_call is not None, f"arguments outside a call: {event}"
-                assert event.index == index, f"arguments of another call: {event}"
+                assert event.call == call, f"arguments of another call: {event}"
                 arguments += event.text
             case CallEnd():
                 assert open_call is not None, f"an end without a call: {event}"
@@ -118,7 +119,7 @@ def _joined(events: Iterable[Event]) -> list[Event]:
             case Text(), Text():
                 joined[-1] = Text(last.text + event.text, last.start)
             case Arguments(), Arguments():
-                joined[-1] = Arguments(last.index, last.text + event.text)
+                joined[-1] = Arguments(last.call, last.text + event.text)
             case _:
                 joined.append(event)
     return joined

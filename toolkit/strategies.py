@@ -61,7 +61,9 @@ def cuts(text: str) -> st.SearchStrategy[list[int]]:
 
 def noise(format: Format, names: Sequence[str]) -> st.SearchStrategy[str]:
     """Replies made of the pieces of calls in any order: what a broken model might write."""
-    form_pieces = [piece for form in format.forms for piece in (form.open, form.close, *_envelope(form, names))]
+    form_pieces = [
+        piece for form in format.forms for piece in (form.open, form.close, *_envelope(form, names))
+    ]
     atoms = [
         *form_pieces, *_HARD, '"name"', '"arguments"', '"parameters"', '"function": {', '"type": "function"', "null",
         "None", "True", "NaN", "-", "1", "0", ".5", "e3", '"{', '\\"', "\\ud83d", "\\ude00", "\\u12", "{{", "}}",
@@ -73,7 +75,12 @@ def noise(format: Format, names: Sequence[str]) -> st.SearchStrategy[str]:
 @st.composite
 def written_calls(draw: st.DrawFn, format: Format, names: Sequence[str]) -> str:
     """A reply with calls as the model was trained to write them, then hurt in a few places."""
-    bodies = ['{"a": [1, {"b": "c\\"d"}], "e": -1.5e3}', "{}", '{"x": "{\\"y\\": 1}"}', "{'a': 'b' 'c', 'd': None}"]
+    bodies = [
+        '{"a": [1, {"b": "c\\"d"}], "e": -1.5e3}',
+        "{}",
+        '{"x": "{\\"y\\": 1}"}',
+        "{'a': 'b' 'c', 'd': None}",
+    ]
     text = draw(st.sampled_from(["", "Let me see.", "```json\n"]))
     for number in range(draw(st.integers(1, 3))):
         form = draw(st.sampled_from(format.forms))
@@ -89,7 +96,11 @@ def written_calls(draw: st.DrawFn, format: Format, names: Sequence[str]) -> str:
 
 
 def _envelope(form: JsonCall, names: Sequence[str]) -> list[str]:
-    return [piece for name in names for piece in (f'"{name}"', form.begin(name), form.begin(name) + '{"a": 1}' + form.end)]
+    return [
+        piece
+        for name in names
+        for piece in (f'"{name}"', form.begin(name), form.begin(name) + '{"a": 1}' + form.end)
+    ]
 
 
 @st.composite

@@ -28,7 +28,9 @@ def register() -> None:
     new = [name for name in ADAPTERS if lazy.get(name) != (_PARSERS, name)]
     for name in new:
         if name in ToolParserManager.list_registered():
-            _log.warning("chat_adapters: the tool parser %r is registered already; ours takes its place", name)
+            _log.warning(
+                "chat_adapters: the tool parser %r is registered already; ours takes its place", name
+            )
             ToolParserManager.tool_parsers.pop(name, None)
         ToolParserManager.register_lazy_module(name, _PARSERS, name)
     if new:
@@ -47,4 +49,6 @@ def _tell_what_is_untested() -> None:
             vllm.__version__,
         )
     if os.environ.get("VLLM_USE_RUST_FRONTEND", "0") not in ("", "0"):
-        _log.warning("chat_adapters: vLLM's Rust front end ignores Python tool parsers: unset VLLM_USE_RUST_FRONTEND")
+        _log.warning(
+            "chat_adapters: vLLM's Rust front end ignores Python tool parsers: unset VLLM_USE_RUST_FRONTEND"
+        )

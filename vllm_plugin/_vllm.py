@@ -1,6 +1,6 @@
 """Every name that this package takes from vLLM; what moved between releases is found here and nowhere else."""
 
-from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
+from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest, ChatCompletionToolsParam
 from vllm.entrypoints.openai.responses.protocol import ResponsesRequest
 from vllm.exceptions import VLLMValidationError
 from vllm.renderers.chat_utils import make_tool_call_id
@@ -21,7 +21,7 @@ try:
         ToolCall,
     )
 except ModuleNotFoundError:  # before 0.29
-    from vllm.entrypoints.openai.engine.protocol import (
+    from vllm.entrypoints.openai.engine.protocol import (  # type: ignore[import-not-found,no-redef]
         DeltaFunctionCall,
         DeltaMessage,
         DeltaToolCall,
@@ -33,6 +33,7 @@ except ModuleNotFoundError:  # before 0.29
 __all__ = [
     "BuiltinToolParam",
     "ChatCompletionRequest",
+    "ChatCompletionToolsParam",
     "DeltaFunctionCall",
     "DeltaMessage",
     "DeltaToolCall",

@@ -13,6 +13,7 @@ from ..adapters import (
     Arguments,
     CallBegin,
     ChatAdaptersError,
+    Choice,
     Event,
     Parser,
     Text,
@@ -25,6 +26,7 @@ from ..adapters import structural_tag as build_structural_tag
 from ._vllm import (
     BuiltinToolParam,
     ChatCompletionRequest,
+    ChatCompletionToolsParam,
     DeltaFunctionCall,
     DeltaMessage,
     DeltaToolCall,
@@ -64,7 +66,10 @@ class AdapterToolParser(ToolParser):
         """
         super().__init__(tokenizer, tools)
         self._stop_token_ids = _token_ids(self.adapter, tokenizer)
-        self._tool_names = [_tool_name(tool) for tool in get_function_tools(tools or [])]
+        self._tool_names = [
+            tool.function.name if isinstance(tool, ChatCompletionToolsParam) else tool.name
+            for tool in get_function_tools(tools or [])
+        ]
         self._parser: Parser | None = None
 
     def adjust_request(
@@ -80,15 +85,21 @@ class AdapterToolParser(ToolParser):
                 request.stop = _union(given, self.adapter.stop_strings)
         return request
 
-    def extract_tool_calls(self, model_output: str, request: ChatCompletionRequest) -> ExtractedToolCallInformation:
+    def extract_tool_calls(
+        self, model_output: str, request: ChatCompletionRequest
+    ) -> ExtractedToolCallInformation:
         """The whole reply at once."""
         if request.tool_choice == "none":
             return ExtractedToolCallInformation(tools_called=False, tool_calls=[], content=model_output)
         parser = self._new_parser()
         reply = read_reply(parser, model_output)
         _log_repairs(self.adapter, parser)
-        calls = [ToolCall(function=FunctionCall(name=call.name, arguments=call.arguments)) for call in reply.calls]
-        return ExtractedToolCallInformation(tools_called=bool(calls), tool_calls=calls, content=reply.content or None)
+        calls = [
+            ToolCall(function=FunctionCall(name=call.name, arguments=call.arguments)) for call in reply.calls
+        ]
+        return ExtractedToolCallInformation(
+            tools_called=bool(calls), tool_calls=calls, content=reply.content or None
+        )
 
     def extract_tool_calls_streaming(
         self,
@@ -144,11 +155,11 @@ def __getattr__(name: str) -> type[AdapterToolParser]:
 
 def _structural_tag_builder(
     adapter: Adapter,
-) -> Callable[[list[FunctionToolParam], list[BuiltinToolParam], str, bool, str], StructuralTag]:
+) -> Callable[[list[FunctionToolParam], list[BuiltinToolParam], Choice, bool, str], StructuralTag]:
     def build(
         tools: list[FunctionToolParam],
         builtin_tools: list[BuiltinToolParam],
-        tool_choice: str,
+        tool_choice: Choice,
         reasoning: bool,
         token_suffix: str,
     ) -> StructuralTag:
@@ -168,16 +179,18 @@ def _delta(events: list[Event]) -> DeltaMessage | None:
         match event:
             case Arguments():
                 # vLLM sends what one delta says of a call as one entry.
-                if calls and calls[-1].index == event.index and calls[-1].function:
+                if calls and calls[-1].index == event.call and calls[-1].function:
                     calls[-1].function.arguments = (calls[-1].function.arguments or "") + event.text
                 else:
-                    calls.append(DeltaToolCall(index=event.index, function=DeltaFunctionCall(arguments=event.text)))
+                    calls.append(
+                        DeltaToolCall(index=event.call, function=DeltaFunctionCall(arguments=event.text))
+                    )
             case Text():
                 content += event.text
             case CallBegin():
                 calls.append(
                     DeltaToolCall(
-                        index=event.index,
+                        index=event.call,
                         id=make_tool_call_id(),
                         type="function",
                         function=DeltaFunctionCall(name=event.name, arguments=""),
@@ -201,10 +214,6 @@ def _token_ids(adapter: Adapter, tokenizer: TokenizerLike) -> list[int]:
     return [ids[token] for token in adapter.stop_tokens]
 
 
-def _tool_name(tool: Tool) -> str:
-    return tool.function.name if hasattr(tool, "function") else tool.name
-
-
 def _union(first: Iterable[_Value] | None, second: Iterable[_Value]) -> list[_Value]:
     return list(dict.fromkeys((*(first or ()), *second)))
 
@@ -216,4 +225,8 @@ def _log_repairs(adapter: Adapter, parser: Parser) -> None:
     for kind in parser.repairs:
         if (adapter.name, kind) not in _logged:
             _logged.add((adapter.name, kind))
-            _log.info("%s: a call was repaired (%s); further repairs of this kind are not logged", adapter.name, kind)
+            _log.info(
+                "%s: a call was repaired (%s); further repairs of this kind are not logged",
+                adapter.name,
+                kind,
+            )

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import torch
 import xgrammar
+from transformers.utils.chat_template_utils import render_jinja_template
+
 from chat_adapters.adapters import Adapter, Tool, structural_tag
 from chat_adapters.adapters._grammar import Choice
-from transformers.utils.chat_template_utils import render_jinja_template
 
 
 class Subject(NamedTuple):
@@ -19,14 +20,16 @@ class Subject(NamedTuple):
     template: str
 
 
-def turn(subject: Subject, tools: Mapping[str, object], content: str, calls: Sequence[tuple[str, Any]]) -> str:
+def turn(
+    subject: Subject, tools: Mapping[str, object], content: str, calls: Sequence[tuple[str, Any]]
+) -> str:
     """What the template writes for an assistant turn: the reply that the model would have written."""
-    user = {"role": "user", "content": "?"}
+    user: dict[str, Any] = {"role": "user", "content": "?"}
     written = [
         {"id": f"call_{index}", "type": "function", "function": {"name": name, "arguments": arguments}}
         for index, (name, arguments) in enumerate(calls)
     ]
-    assistant = {"role": "assistant", "content": content, "tool_calls": written}
+    assistant: dict[str, Any] = {"role": "assistant", "content": content, "tool_calls": written}
     prompt = render(subject, tools, [user], add_generation_prompt=True)
     whole = render(subject, tools, [user, assistant])
     assert whole.startswith(prompt)
@@ -36,19 +39,27 @@ def turn(subject: Subject, tools: Mapping[str, object], content: str, calls: Seq
     return reply
 
 
-def render(subject: Subject, tools: Mapping[str, object], messages: Sequence[object], **settings: Any) -> str:
+def render(
+    subject: Subject, tools: Mapping[str, object], messages: Sequence[dict[str, Any]], **settings: Any
+) -> str:
     """A conversation through transformers' own renderer."""
-    offered = [
-        {"type": "function", "function": {"name": name, "parameters": parameters}} for name, parameters in tools.items()
+    offered: list[Any] = [
+        {"type": "function", "function": {"name": name, "parameters": parameters}}
+        for name, parameters in tools.items()
     ]
-    rendered, _ = render_jinja_template([messages], tools=offered, chat_template=subject.template, **settings)
-    assert isinstance(rendered[0], str)
-    return rendered[0]
+    rendered: Any = render_jinja_template(
+        [list(messages)], tools=offered, chat_template=subject.template, **settings
+    )
+    prompt = rendered[0][0]
+    assert isinstance(prompt, str)
+    return prompt
 
 
 # One token a byte, and one to stop: what the grammar admits then depends on no vocabulary.
 _STOP = 256
-_VOCABULARY = xgrammar.TokenizerInfo([bytes([byte]) for byte in range(256)] + [b"</s>"], stop_token_ids=[_STOP])
+_VOCABULARY = xgrammar.TokenizerInfo(
+    [bytes([byte]) for byte in range(256)] + [b"</s>"], stop_token_ids=[_STOP]
+)
 _CLOSERS = b'"}]'
 
 
@@ -78,7 +89,11 @@ def walk(grammar: xgrammar.CompiledGrammar, seed: int, limit: int = 4000) -> str
     bits = torch.arange(32)
     while len(written) < limit:
         matcher.fill_next_token_bitmask(mask)
-        allowed = torch.nonzero(((mask[0].view(-1, 1) >> bits) & 1).flatten()[: _VOCABULARY.vocab_size]).flatten().tolist()
+        allowed = (
+            torch.nonzero(((mask[0].view(-1, 1) >> bits) & 1).flatten()[: _VOCABULARY.vocab_size])
+            .flatten()
+            .tolist()
+        )
         if _STOP in allowed and (len(allowed) == 1 or chance.random() < 0.5):
             return written.decode()
         allowed = [token for token in allowed if token != _STOP]

@@ -15,7 +15,9 @@ TWO_PART_MARKER = Format(
 """Like InternLM2.5."""
 
 INVENTED = Format(
-    call=JsonCall(open="[[CALL]] ", close=" [[/CALL]]", name_key="tool", arguments_key="input"), lead=" ", separator=" "
+    call=JsonCall(open="[[CALL]] ", close=" [[/CALL]]", name_key="tool", arguments_key="input"),
+    lead=" ",
+    separator=" ",
 )
 """Like nobody."""
 

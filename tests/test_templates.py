@@ -1,0 +1,440 @@
+"""The templates: golden prompts, and what must hold for every conversation.
+
+Everything is rendered by transformers' own `apply_chat_template`; where vLLM is installed, also by the functions its
+server calls on a request, from the request's validation on.
+"""
+
+import json
+from collections.abc import Mapping
+from copy import deepcopy
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from chat_adapters.adapters import ADAPTERS, get
+
+jinja2 = pytest.importorskip("jinja2")
+tokenizers = pytest.importorskip("tokenizers")
+transformers = pytest.importorskip("transformers")
+
+Json = dict[str, Any]
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+PROMPTS = sorted(f"{path.parent.parent.name}/{path.parent.name}" for path in FIXTURES.glob("*/*/prompt.txt"))
+REPLIES = sorted(case for case in PROMPTS if (FIXTURES / case / "output.txt").exists())
+
+CHANGED_BEFORE_THE_TEMPLATE = {
+    "qwen2_5/bare_tools": "vLLM refuses tools without the wrapper",
+    "qwen2_5/history_bare_call": "vLLM refuses calls without the wrapper",
+    "qwen2_5/null_arguments": "vLLM refuses calls without arguments",
+    "qwen2_5/null_contents_everywhere": "vLLM refuses null contents but the assistant's",
+    "qwen2_5/number_results": "vLLM refuses contents that are numbers",
+    "qwen2_5/tools_empty": "vLLM refuses an empty list of tools",
+    "qwen2_5/tools_key_order": "vLLM orders the keys of a tool, and drops those it does not know",
+}
+"""What vLLM's validation refuses or changes: its prompt is not the golden one."""
+
+ROLES = {
+    "developer": "system",
+    "function": "tool",
+    "observation": "tool",
+    "environment": "tool",
+    "ipython": "tool",
+}
+"""Roles, and the role that each is another spelling of."""
+
+
+# Rendering
+
+
+@cache
+def template(adapter: str) -> str:
+    return resources.files("chat_adapters.templates").joinpath(f"{adapter}.jinja").read_text(encoding="utf-8")
+
+
+@cache
+def tokenizer() -> Any:
+    """Enough of a tokenizer to render with: the template decides everything."""
+    words = tokenizers.models.WordLevel({"?": 0}, unk_token="?")
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizers.Tokenizer(words))
+
+
+def render(adapter: str, request: Mapping[str, Any]) -> str:
+    """The prompt as transformers renders it."""
+    text: str = tokenizer().apply_chat_template(
+        deepcopy(request["messages"]),
+        tools=request.get("tools"),
+        chat_template=template(adapter),
+        tokenize=False,
+        add_generation_prompt=request.get("add_generation_prompt", True),
+        continue_final_message=request.get("continue_final_message", False),
+    )
+    return text
+
+
+def serve(adapter: str, request: Mapping[str, Any], content_format: str = "auto") -> str:
+    """The prompt as vLLM's server renders it for this body of a chat completions request."""
+    hf = pytest.importorskip("vllm.renderers.hf")
+    protocol = pytest.importorskip("vllm.entrypoints.openai.chat_completion.protocol")
+    body = protocol.ChatCompletionRequest.model_validate({"model": "any", **as_sent(request)})
+    params = body.build_chat_params(template(adapter), content_format)
+    tools = None if body.tools is None else [tool.model_dump() for tool in body.tools]
+    conversation, _, _ = hf.parse_chat_messages(
+        body.messages, model_config(), content_format=detect(adapter, content_format)
+    )
+    text: str = hf.safe_apply_chat_template(
+        model_config(),
+        tokenizer(),
+        conversation,
+        tools=tools,
+        tokenize=False,
+        **params.get_apply_chat_template_kwargs(),
+    )
+    return text
+
+
+def as_sent(request: Mapping[str, Any]) -> Json:
+    """Clients send arguments as strings of JSON, and vLLM's validation wants them so."""
+    body = deepcopy(dict(request))
+    for message in body["messages"]:
+        for call in message.get("tool_calls") or ():
+            function = call.get("function", call)
+            if isinstance(function.get("arguments"), dict):
+                function["arguments"] = json.dumps(function["arguments"])
+    return body
+
+
+def detect(adapter: str, content_format: str) -> str:
+    hf = pytest.importorskip("vllm.renderers.hf")
+    detected: str = hf.resolve_chat_template_content_format(
+        template(adapter), None, content_format, tokenizer(), model_config=model_config()
+    )
+    return detected
+
+
+@cache
+def model_config() -> Any:
+    """What these functions ask of the configuration of a model that reads only text."""
+    return SimpleNamespace(
+        multimodal_config=None,
+        enable_prompt_embeds=False,
+        revision=None,
+        code_revision=None,
+        trust_remote_code=False,
+    )
+
+
+def read(case: str, file: str) -> str:
+    return (FIXTURES / case / file).read_bytes().decode()
+
+
+def read_request(case: str) -> Json:
+    request: Json = json.loads(read(case, "request.json"))
+    return request
+
+
+# Golden prompts
+
+
+@pytest.mark.parametrize("case", PROMPTS)
+def test_golden_prompt_in_transformers(case: str) -> None:
+    assert render(case.split("/")[0], read_request(case)) == read(case, "prompt.txt")
+
+
+@pytest.mark.parametrize("content_format", ["auto", "string", "openai"])
+@pytest.mark.parametrize("case", PROMPTS)
+def test_golden_prompt_in_vllm(case: str, content_format: str, request: pytest.FixtureRequest) -> None:
+    if case in CHANGED_BEFORE_THE_TEMPLATE:
+        request.applymarker(pytest.mark.xfail(reason=CHANGED_BEFORE_THE_TEMPLATE[case]))
+    prompt = serve(case.split("/")[0], read_request(case), content_format)
+    assert prompt == read(case, "prompt.txt")
+
+
+@pytest.mark.parametrize("case", REPLIES)
+def test_history_repeats_the_reply(case: str) -> None:
+    """Where a case has a prompt and a reply, the reply is what the template writes for that message."""
+    request, message = read_request(case), json.loads(read(case, "message.json"))
+    calls = [{"type": "function", "function": call} for call in message["tool_calls"]]
+    turn = {"role": "assistant", "content": message["content"], "tool_calls": calls}
+    history = {**request, "messages": [*request["messages"], turn]}
+    assert render(case.split("/")[0], history).startswith(read(case, "prompt.txt") + read(case, "output.txt"))
+
+
+# Generated conversations
+
+FUNCTION_KEYS = ("name", "description", "parameters", "strict")  # in the order into which vLLM brings them
+
+HARD = (
+    "",
+    " ",
+    "\n",
+    "\\u00e9 \\n",
+    "{{ 7 * 7 }}{% if %}{# c #}",
+    "é 你好 🙂 <&>'\"",
+    "<tool_call>\n{",
+    "<|im_end|>",
+)
+texts = st.text(max_size=12) | st.sampled_from(HARD)
+scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts
+values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=6,
+)
+names = st.sampled_from(["get_weather", "a-b/c.d", "f"])
+calls = st.builds(
+    lambda name, arguments: {
+        "id": "call_1",
+        "type": "function",
+        "function": {"name": name, "arguments": arguments},
+    },
+    names,
+    st.dictionaries(texts, values, max_size=3),
+)
+
+
+def messages_of(role: str) -> st.SearchStrategy[Json]:
+    return st.builds(lambda content: {"role": role, "content": content}, texts)
+
+
+callers = st.builds(
+    lambda content, tool_calls: {"role": "assistant", "content": content, "tool_calls": tool_calls},
+    texts,
+    st.lists(calls, min_size=1, max_size=3),
+)
+results = messages_of("tool").map(lambda message: {**message, "tool_call_id": "call_1"})
+messages = st.one_of(*map(messages_of, ["system", "user", "assistant"]), callers, results)
+functions = st.fixed_dictionaries(
+    {"name": names},
+    optional={
+        "description": texts,
+        "parameters": st.just({"type": "object", "properties": {}}),
+        "strict": st.booleans(),
+    },
+).map(lambda function: {key: function[key] for key in FUNCTION_KEYS if key in function})
+tools = st.lists(
+    st.builds(lambda function: {"type": "function", "function": function}, functions), min_size=1, max_size=3
+)
+requests = st.builds(
+    lambda messages, tools: {"messages": messages, "tools": tools},
+    st.lists(messages, min_size=1, max_size=6),
+    st.none() | tools,
+)
+
+
+@st.composite
+def respelled(draw: st.DrawFn, request: Json, *, for_server: bool) -> Json:
+    """The same conversation in another of the spellings that callers use."""
+    either = st.booleans()
+
+    def respell_call(call: Json) -> Json:
+        name, arguments = call["function"]["name"], call["function"]["arguments"]
+        if draw(either):
+            arguments = json.dumps(arguments, ensure_ascii=False)
+        if arguments in ({}, "{}"):
+            arguments = draw(st.sampled_from([arguments, ""] if for_server else [arguments, "", " ", None]))
+        function = {"name": name, "arguments": arguments}
+        return function if not for_server and draw(either) else {**call, "function": function}
+
+    def respell_message(message: Json) -> Json:
+        role, content, tool_calls = message["role"], message["content"], message.get("tool_calls")
+        if draw(either):
+            role = draw(st.sampled_from([role, *(alias for alias, plain in ROLES.items() if plain == role)]))
+        lines = content.split("\n")
+        if all(lines) and draw(either):  # vLLM drops empty parts
+            content = [{"type": "text", "text": line} for line in lines]
+        elif not content:
+            may_be_null = role == "assistant" or not for_server
+            content = draw(st.sampled_from(["", [], *([None] if may_be_null else [])]))
+        spelled = {**message, "role": role, "content": content}
+        if tool_calls:
+            spelled["tool_calls"] = [respell_call(call) for call in tool_calls]
+        elif role == "assistant" and draw(either):
+            spelled["tool_calls"] = draw(st.sampled_from([[]] if for_server else [[], None]))
+        return spelled
+
+    def respell_tool(tool: Json) -> Json:
+        function = dict(tool["function"])
+        absent = [key for key in ("description", "parameters") if key not in function]
+        function |= dict.fromkeys(draw(st.lists(st.sampled_from(absent), unique=True)) if absent else [])
+        if for_server:
+            return {**tool, "function": function}
+        return draw(
+            st.sampled_from([{**tool, "function": function}, function, {"type": "function", **function}])
+        )
+
+    tools = [respell_tool(tool) for tool in request["tools"] or ()]
+    return {"messages": [respell_message(message) for message in request["messages"]], "tools": tools or None}
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+@given(st.data())
+def test_every_spelling_renders_alike(adapter: str, data: st.DataObject) -> None:
+    request = data.draw(requests, "as it is")
+    other = data.draw(respelled(request, for_server=False), "respelled")
+    assert render(adapter, other) == render(adapter, request)
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+@given(st.data())
+def test_vllm_renders_alike(adapter: str, data: st.DataObject) -> None:
+    request = data.draw(requests, "as it is")
+    other = data.draw(respelled(request, for_server=True), "respelled")
+    content_format = data.draw(st.sampled_from(["auto", "string", "openai"]))
+    assert serve(adapter, other, content_format) == render(adapter, request)
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+@given(requests)
+def test_a_prompt_begins_the_next_one(adapter: str, request: Json) -> None:
+    """Prompt + what the model writes must be how the next prompt begins, or vLLM's prefix cache misses."""
+    messages = request["messages"]
+    rendered = ""
+    for end, message in enumerate(messages):
+        if message["role"] == "assistant" and end > 0:
+            prompt = render(adapter, {**request, "messages": messages[:end]})
+            assert prompt.startswith(rendered)
+            rendered = prompt + reply(adapter, message)
+    assert render(adapter, request).startswith(rendered)
+
+
+def reply(adapter: str, message: Json) -> str:
+    """What the model writes for a message, by the format's description."""
+    wire = get(adapter).format
+    written = [
+        wire.call.begin(call["function"]["name"])
+        + json.dumps(call["function"]["arguments"], ensure_ascii=False)
+        + wire.call.end
+        for call in message.get("tool_calls", [])
+    ]
+    lead = wire.lead if message["content"] and written else ""
+    return str(message["content"]) + lead + wire.separator.join(written)
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+@given(request=requests, start=texts)
+@example(request={"messages": [{"role": "user", "content": "Hi"}], "tools": None}, start="so: ")
+def test_continues_the_final_message(adapter: str, request: Json, start: str) -> None:
+    messages = [*request["messages"], {"role": "assistant", "content": start}]
+    unfinished = {
+        **request,
+        "messages": messages,
+        "add_generation_prompt": False,
+        "continue_final_message": True,
+    }
+    expected = render(adapter, request) + start
+    assert render(adapter, unfinished) == expected
+    for content_format in ("string", "openai"):
+        assert serve(adapter, unfinished, content_format) == expected
+
+
+# What one template promises, said plainly
+
+
+@pytest.mark.parametrize(("alias", "role"), ROLES.items())
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_role_is_read_as(adapter: str, alias: str, role: str) -> None:
+    first, middle, last = ({"role": name, "content": name} for name in ("user", "assistant", "tool"))
+
+    def prompt(role: str) -> str:
+        message = {"role": role, "content": "42"}
+        return render(adapter, {"messages": [message, first, message, middle, last, message, message]})
+
+    assert prompt(alias) == prompt(role)
+
+
+@pytest.mark.parametrize("text", ["{{ 7 * 7 }}{% if x %}{# c #}", "é 你好 🙂 \u2028 < > & '"])
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_texts_stand_as_written(adapter: str, text: str) -> None:
+    call = {"type": "function", "function": {"name": "f", "arguments": {text: text}}}
+    messages = [
+        {"role": "system", "content": text},
+        {"role": "user", "content": text},
+        {"role": "assistant", "content": text, "tool_calls": [call]},
+        {"role": "tool", "content": text},
+    ]
+    tool = {
+        "type": "function",
+        "function": {"name": "f", "description": text, "parameters": {"type": "object"}},
+    }
+    assert render(adapter, {"messages": messages, "tools": [tool]}).count(text) == 7
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_arguments_in_a_string_stand_as_written(adapter: str) -> None:
+    written = '{"a":1.50,  "b" : "\\u00e9"}'
+    call = {"type": "function", "function": {"name": "f", "arguments": written}}
+    assert written in render(
+        adapter, {"messages": [{"role": "assistant", "content": None, "tool_calls": [call]}]}
+    )
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_any_name_is_written_as_json(adapter: str) -> None:
+    name = 'say "\\hi"'
+    call = {"type": "function", "function": {"name": name, "arguments": {}}}
+    assert json.dumps(name) in render(adapter, {"messages": [{"role": "assistant", "tool_calls": [call]}]})
+
+
+def user(content: object) -> Json:
+    return {"messages": [{"role": "user", "content": content}]}
+
+
+IMPOSSIBLE = {
+    "unknown role": (
+        {"messages": [*user("Hi")["messages"], {"role": "narrator", "content": "Night fell."}]},
+        r'messages\[1\] has the role "narrator": the roles are system, developer, user, .*, ipython',
+    ),
+    "role that is a method's name": (
+        {"messages": [{"role": "items", "content": "Hi"}]},
+        r'messages\[0\] has the role "items": the roles are ',
+    ),
+    "no role": ({"messages": [{"content": "Hi"}]}, r"messages\[0\] has the role null: the roles are "),
+    "image": (
+        user([{"type": "text", "text": "Look:"}, {"type": "image_url", "image_url": {"url": "data:"}}]),
+        r'unsupported content part of type "image_url": this model reads text, send a string or parts',
+    ),
+    "captioned image": (
+        user([{"type": "image", "text": "A cat."}]),
+        'unsupported content part of type "image": ',
+    ),
+    "text without text": (
+        user([{"type": "text", "text": None}]),
+        'unsupported content part of type "text": ',
+    ),
+    "object for content": (user({"temperature": 22}), "unsupported content part of type null: "),
+    "list for content": (user([22]), "unsupported content part of type null: "),
+    "nameless tool": ({**user("Hi"), "tools": [{"type": "web_search"}]}, "a tool has no name: send "),
+    "nameless call": (
+        {"messages": [{"role": "assistant", "tool_calls": [{"function": {"arguments": {}}}]}]},
+        "a tool call has no name: send ",
+    ),
+}
+"""Each way of docs/templates.md to be refused by a template, and how the message begins."""
+
+
+@pytest.mark.parametrize("case", IMPOSSIBLE)
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_impossible_conversation_in_transformers(adapter: str, case: str) -> None:
+    request, message = IMPOSSIBLE[case]
+    with pytest.raises(jinja2.TemplateError, match="^" + message):
+        render(adapter, request)
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_vllm_hands_on_what_the_template_says(adapter: str) -> None:
+    request, message = IMPOSSIBLE["unknown role"]
+    bad_request = pytest.importorskip("vllm.exceptions").VLLMValidationError  # the server answers HTTP 400
+    with pytest.raises(bad_request, match="^" + message):
+        serve(adapter, request)
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_vllm_sees_a_template_that_takes_strings(adapter: str) -> None:
+    assert detect(adapter, "auto") == "string"
