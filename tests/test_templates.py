@@ -4,10 +4,12 @@ Everything is rendered by transformers' own `apply_chat_template`; where vLLM is
 server calls on a request, from the request's validation on.
 """
 
+import importlib
+import importlib.util
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +24,8 @@ from chat_adapters.adapters import ADAPTERS, get
 jinja2 = pytest.importorskip("jinja2")
 tokenizers = pytest.importorskip("tokenizers")
 transformers = pytest.importorskip("transformers")
+
+needs_vllm = pytest.mark.skipif(importlib.util.find_spec("vllm") is None, reason="vLLM is not installed")
 
 Json = dict[str, Any]
 
@@ -80,8 +84,8 @@ def render(adapter: str, request: Mapping[str, Any]) -> str:
 
 def serve(adapter: str, request: Mapping[str, Any], content_format: str = "auto") -> str:
     """The prompt as vLLM's server renders it for this body of a chat completions request."""
-    hf = pytest.importorskip("vllm.renderers.hf")
-    protocol = pytest.importorskip("vllm.entrypoints.openai.chat_completion.protocol")
+    hf = importlib.import_module("vllm.renderers.hf")
+    protocol = importlib.import_module("vllm.entrypoints.openai.chat_completion.protocol")
     body = protocol.ChatCompletionRequest.model_validate({"model": "any", **as_sent(request)})
     params = body.build_chat_params(template(adapter), content_format)
     tools = None if body.tools is None else [tool.model_dump() for tool in body.tools]
@@ -111,7 +115,7 @@ def as_sent(request: Mapping[str, Any]) -> Json:
 
 
 def detect(adapter: str, content_format: str) -> str:
-    hf = pytest.importorskip("vllm.renderers.hf")
+    hf = importlib.import_module("vllm.renderers.hf")
     detected: str = hf.resolve_chat_template_content_format(
         template(adapter), None, content_format, tokenizer(), model_config=model_config()
     )
@@ -147,6 +151,7 @@ def test_golden_prompt_in_transformers(case: str) -> None:
     assert render(case.split("/")[0], read_request(case)) == read(case, "prompt.txt")
 
 
+@needs_vllm
 @pytest.mark.parametrize("content_format", ["auto", "string", "openai"])
 @pytest.mark.parametrize("case", PROMPTS)
 def test_golden_prompt_in_vllm(case: str, content_format: str, request: pytest.FixtureRequest) -> None:
@@ -281,6 +286,7 @@ def test_every_spelling_renders_alike(adapter: str, data: st.DataObject) -> None
     assert render(adapter, other) == render(adapter, request)
 
 
+@needs_vllm
 @pytest.mark.parametrize("adapter", ADAPTERS)
 @given(st.data())
 def test_vllm_renders_alike(adapter: str, data: st.DataObject) -> None:
@@ -317,21 +323,24 @@ def reply(adapter: str, message: Json) -> str:
     return str(message["content"]) + lead + wire.separator.join(written)
 
 
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        render,
+        pytest.param(partial(serve, content_format="string"), marks=needs_vllm),
+        pytest.param(partial(serve, content_format="openai"), marks=needs_vllm),
+    ],
+    ids=["transformers", "vllm-string", "vllm-openai"],
+)
 @pytest.mark.parametrize("adapter", ADAPTERS)
 @given(request=requests, start=texts)
 @example(request={"messages": [{"role": "user", "content": "Hi"}], "tools": None}, start="so: ")
-def test_continues_the_final_message(adapter: str, request: Json, start: str) -> None:
+def test_continues_the_final_message(
+    adapter: str, prompt: Callable[[str, Json], str], request: Json, start: str
+) -> None:
     messages = [*request["messages"], {"role": "assistant", "content": start}]
-    unfinished = {
-        **request,
-        "messages": messages,
-        "add_generation_prompt": False,
-        "continue_final_message": True,
-    }
-    expected = render(adapter, request) + start
-    assert render(adapter, unfinished) == expected
-    for content_format in ("string", "openai"):
-        assert serve(adapter, unfinished, content_format) == expected
+    ending = {"add_generation_prompt": False, "continue_final_message": True}
+    assert prompt(adapter, {**request, "messages": messages, **ending}) == render(adapter, request) + start
 
 
 # What one template promises, said plainly
@@ -427,14 +436,18 @@ def test_impossible_conversation_in_transformers(adapter: str, case: str) -> Non
         render(adapter, request)
 
 
+@needs_vllm
 @pytest.mark.parametrize("adapter", ADAPTERS)
 def test_vllm_hands_on_what_the_template_says(adapter: str) -> None:
     request, message = IMPOSSIBLE["unknown role"]
-    bad_request = pytest.importorskip("vllm.exceptions").VLLMValidationError  # the server answers HTTP 400
+    bad_request = importlib.import_module(
+        "vllm.exceptions"
+    ).VLLMValidationError  # the server answers HTTP 400
     with pytest.raises(bad_request, match="^" + message):
         serve(adapter, request)
 
 
+@needs_vllm
 @pytest.mark.parametrize("adapter", ADAPTERS)
 def test_vllm_sees_a_template_that_takes_strings(adapter: str) -> None:
     assert detect(adapter, "auto") == "string"
