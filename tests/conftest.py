@@ -3,7 +3,6 @@
 import importlib.util
 import os
 from collections.abc import Iterator
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -31,8 +30,7 @@ def server(vllm_installed: None, tmp_path_factory: pytest.TempPathFactory) -> It
     """The session's vLLM, serving a tiny model with random weights under the adapter `qwen2_5`."""
     workdir = tmp_path_factory.mktemp("server")
     model = write_tiny_checkpoint(workdir / "tiny", QWEN2_5)
-    template = Path(str(files("chat_adapters.templates") / "qwen2_5.jinja"))
-    with Server(model, "qwen2_5", template, *DUMMY, workdir=workdir) as server:
+    with Server(model, "qwen2_5", *DUMMY, workdir=workdir) as server:
         yield server
 
 

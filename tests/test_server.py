@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from openai import BadRequestError, OpenAI
+from openai import BadRequestError, InternalServerError, OpenAI
 from replies import Reply, ask, tool
-from server import Server, ServerFailed
+from server import DUMMY, Server, ServerFailed
 from tiny import QWEN2_5, write_tiny_checkpoint
 
 pytestmark = pytest.mark.server
@@ -241,6 +241,13 @@ def test_required_admits_the_trained_form(server: Server, text: str) -> None:
         assert reply.finish_reason == "tool_calls"
 
 
+def test_a_replay_that_the_grammar_refuses_fails(server: Server) -> None:
+    """So what passes under `required` or a named function was admitted."""
+    with pytest.raises(InternalServerError):
+        ask(server, replay=f"Sure. {END}", messages=USER, tools=[WEATHER], tool_choice="required")
+    assert "grammar rejected tokens" in server.log_text()
+
+
 # What is no tool calling
 
 
@@ -313,6 +320,15 @@ def test_a_wrong_parser_name_lists_ours(vllm_installed: None, tmp_path: Path) ->
     model = write_tiny_checkpoint(tmp_path / "tiny", QWEN2_5)
     with (
         pytest.raises(ServerFailed, match=r"invalid tool call parser: qwen_2_5 .*qwen2_5"),
-        Server(model, "qwen_2_5", None, workdir=tmp_path),
+        Server(model, "qwen_2_5", workdir=tmp_path),
     ):
         pass
+
+
+@pytest.mark.slow
+def test_vllm_serve_finds_the_plugin(vllm_installed: None, tmp_path: Path) -> None:
+    """The command that users type; the session's server is the same code behind another entrance."""
+    model = write_tiny_checkpoint(tmp_path / "tiny", QWEN2_5)
+    with Server(model, "qwen2_5", *DUMMY, workdir=tmp_path, command="vllm") as server:
+        for reply in both(server, call("get_weather", PARIS)):
+            assert reply.calls == (("get_weather", PARIS),)

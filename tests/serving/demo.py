@@ -14,7 +14,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -208,18 +207,15 @@ def run(step: Step, number: int, server: Server, console: Console, can_replay: b
 
 def main() -> int:
     console = Console(width=100, highlight=False, soft_wrap=False)
-    template = Path(str(files("chat_adapters.templates") / f"{ADAPTER}.jinja"))
     given = os.environ.get("MODEL")
     with tempfile.TemporaryDirectory() as folder:
         workdir = Path(folder)
         if given:
             model = Path(given).expanduser().resolve()
-            server = Server(
-                model, ADAPTER, template, "--max-model-len", "4096", workdir=workdir, replay=False
-            )
+            server = Server(model, ADAPTER, "--max-model-len", "4096", workdir=workdir, replay=False)
         else:
             model = write_tiny_checkpoint(workdir / "tiny", QWEN2_5)
-            server = Server(model, ADAPTER, template, *DUMMY, workdir=workdir)
+            server = Server(model, ADAPTER, *DUMMY, workdir=workdir)
         console.print(
             f"Stock vLLM with [bold]--tool-call-parser {ADAPTER} --chat-template {ADAPTER}.jinja[/] serves "
             f"{model.name if given else 'a tiny model with random weights on the CPU.'}"

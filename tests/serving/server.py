@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Literal, Self
@@ -35,8 +36,7 @@ class Server:
 
     Args:
         model: the checkpoint's folder.
-        parser: what `--tool-call-parser` names.
-        template: what `--chat-template` names; None leaves the checkpoint its own.
+        adapter: what `--tool-call-parser` names; the template of that name goes with it, when there is one.
         arguments: more of vLLM's arguments.
         workdir: an existing folder for the log; the server runs there, never in the checkout, whose folders it could
             otherwise import under wrong names.
@@ -49,14 +49,14 @@ class Server:
     def __init__(
         self,
         model: Path,
-        parser: str,
-        template: Path | None,
+        adapter: str,
         *arguments: str,
         workdir: Path,
         command: Literal["module", "vllm"] = "module",
         replay: bool = True,
         patience: float = 300,
     ) -> None:
+        template = files("chat_adapters.templates") / f"{adapter}.jinja"
         self.port = free_port()
         self.url = f"http://{HOST}:{self.port}"
         self.name = "tiny" if replay else model.name
@@ -68,8 +68,8 @@ class Server:
         self._via_command = command == "vllm"
         self._arguments = [
             *("--host", HOST, "--port", str(self.port), "--served-model-name", self.name),
-            *("--enable-auto-tool-choice", "--tool-call-parser", parser),
-            *(("--chat-template", str(template)) if template else ()),
+            *("--enable-auto-tool-choice", "--tool-call-parser", adapter),
+            *(("--chat-template", str(template)) if template.is_file() else ()),
             *(REPLAY if replay else ()),
             *arguments,
         ]
