@@ -10,16 +10,26 @@ from typing import Literal, NamedTuple
 
 from ._errors import SchemaError
 from ._format import Format
-from ._schema import normalise
+from ._schema import each, normalise
 
 __all__ = ["Choice", "Tool", "structural_tag"]
 
 Choice = Literal["auto", "required", "forced"]
 
 # White-space characters in a row inside the arguments. One admits every spelling that templates write, `{"a":1}`,
-# `{"a": 1}` and `{ "a" : 1 }`, and leaves a model nothing to pad with. Zero is refused by xgrammar, and two or more
-# would admit indented JSON, which no format here was trained on.
+# `{"a": 1}` and `{ "a" : 1 }`, and leaves a model nothing to pad with; xgrammar refuses 0, and 2 or more would admit
+# indented JSON, which no format here was trained on.
 MAX_WHITESPACE = 1
+
+# A string of minLength or maxLength lets xgrammar 0.2.8 write raw control characters, which is not JSON, and no
+# escapes; as a pattern it is held to characters that need none. With nothing but a minimum that would leave a model
+# without line feeds and quotes in a text of any length, so there the pattern spells the escapes: xgrammar lets it,
+# if the pattern is not all ASCII.
+PLAIN = r'[^"\\\x00-\x1f]'
+ESCAPE = r'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})'
+# One character, and not one half of a pair that JSON would count as one.
+CHARACTER = rf'(?:{PLAIN}|\\(?:["\\/bfnrt]|u(?:[0-9a-cefA-CEF][0-9a-fA-F]{{3}}|[dD][0-7][0-9a-fA-F]{{2}})))'
+NOT_ASCII = "(?:\u00e9{0,0})?"
 
 
 class Tool(NamedTuple):
@@ -68,7 +78,11 @@ def _tag(format: Format, tool: Tool) -> dict[str, object]:
     return {
         "type": "tag",
         "begin": format.call.begin(tool.name),
-        "content": {"type": "json_schema", "json_schema": schema, "max_whitespace_cnt": MAX_WHITESPACE},
+        "content": {
+            "type": "json_schema",
+            "json_schema": _spelled(schema),
+            "max_whitespace_cnt": MAX_WHITESPACE,
+        },
         "end": format.call.end,
     }
 
@@ -78,3 +92,16 @@ def _trigger(format: Format) -> str:
     if format.call.marked:
         return format.call.open.rstrip()
     return commonprefix([format.call.begin(name) for name in "ab"])  # noqa: RUF071 - texts, not paths
+
+
+def _spelled(schema: dict[str, object]) -> dict[str, object]:
+    """The same schema with the lengths of strings as patterns of what is written between the quotes."""
+    if "minLength" in schema or "maxLength" in schema:
+        low, high = schema.get("minLength", 0), schema.get("maxLength")
+        if high is None:
+            return {
+                "type": "string",
+                "pattern": f"^{CHARACTER}{{{low}}}{PLAIN}*(?:{ESCAPE}{PLAIN}*)*{NOT_ASCII}$",
+            }
+        return {"type": "string", "pattern": f"^{PLAIN}{{{low},{high}}}$"}
+    return each(schema, _spelled)

@@ -1,0 +1,318 @@
+"""The normal form of tool parameters, case by case; test_grammar.py has what must hold for whatever people send."""
+
+from typing import Any
+
+import pytest
+
+from chat_adapters.adapters import SchemaError
+from chat_adapters.adapters._schema import normalise
+
+Json = Any
+
+FREE = {"type": "object", "additionalProperties": True}
+INTEGER = {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1}
+STRING = {"type": "string"}
+NULL = {"type": "null"}
+
+
+def of(schema: Json) -> Json:
+    """The normal form of a schema, seen as the one property of an object."""
+    found: Json = normalise({"type": "object", "properties": {"x": schema}, "required": ["x"]}).schema
+    assert found.keys() == {"type", "properties", "required", "additionalProperties"}
+    return found["properties"]["x"]
+
+
+def object_of(properties: Json, required: list[str] | None = None, rest: Json = False) -> Json:
+    found = {"type": "object", "properties": properties, "required": required, "additionalProperties": rest}
+    return {word: value for word, value in found.items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    "parameters", [None, True, {}, {"type": "object"}, {"type": "dict"}, {"description": "d"}]
+)
+def test_without_properties_an_object_is_free(parameters: Json) -> None:
+    assert normalise(parameters) == (FREE, ())
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("int", INTEGER),
+        ("Integer", INTEGER),
+        ("str", STRING),
+        ("float", {"type": "number"}),
+        ("double", {"type": "number"}),
+        ("bool", {"type": "boolean"}),
+        ("dict", FREE),
+        ("list", {"type": "array", "items": {}}),
+        ("tuple", {"type": "array", "items": {}}),
+        ("any", {}),
+        ("None", NULL),
+        (["string", "null"], {"anyOf": [STRING, NULL]}),
+        (["integer", "number"], {"type": "number"}),
+        (["any", "null"], {}),
+    ],
+)
+def test_names_of_types(written: str | list[str], meant: Json) -> None:
+    assert of({"type": written}) == meant
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        # Keywords without a type have the type they are of.
+        ({"properties": {"a": {"type": "str"}}}, object_of({"a": STRING})),
+        ({"items": {"type": "int"}}, {"type": "array", "items": INTEGER}),
+        ({"enum": ["a", "b"]}, {"enum": ["a", "b"]}),
+        ({}, {}),
+        (True, {}),
+        ({"type": None, "title": "anything"}, {}),
+        # An object is closed if it has properties, and free if not, unless its author says so.
+        ({"type": "object", "properties": {}}, object_of({})),
+        ({"type": "object", "properties": {}, "additionalProperties": True}, FREE),
+        (
+            {"type": "object", "properties": {"a": {}}, "additionalProperties": {}},
+            object_of({"a": {}}, rest=True),
+        ),
+        (
+            {"type": "object", "additionalProperties": {"type": "int"}},
+            {**FREE, "additionalProperties": INTEGER},
+        ),
+        ({"type": "object", "additionalProperties": False}, object_of({})),
+        # What is required has to be there, whoever forgot to describe it.
+        (
+            {"properties": {"a": STRING}, "required": ["a", "b"]},
+            object_of({"a": STRING, "b": {}}, ["a", "b"]),
+        ),
+        ({"type": "object", "required": ["b"]}, object_of({"b": {}}, ["b"], rest=True)),
+        ({"properties": {"a": {"type": "str", "required": True}}}, object_of({"a": STRING}, ["a"])),
+        ({"properties": {"a": {"type": "str", "required": False}}}, object_of({"a": STRING})),
+        # Descriptions go; a property may be called like one.
+        (
+            {
+                "properties": {
+                    "title": {
+                        "type": "str",
+                        "title": "T",
+                        "description": "D",
+                        "default": "",
+                        "examples": [""],
+                    }
+                }
+            },
+            object_of({"title": STRING}),
+        ),
+        # Several ways to say null.
+        ({"type": "string", "nullable": True}, {"anyOf": [STRING, NULL]}),
+        ({"type": "string", "nullable": False}, STRING),
+        ({"anyOf": [{"type": "string"}, {"type": "null"}], "default": None}, {"anyOf": [STRING, NULL]}),
+        ({"type": ["string", "null"], "enum": ["a", None]}, {"enum": ["a", None]}),
+        # Values.
+        ({"const": "a"}, {"enum": ["a"]}),
+        ({"const": None}, {"enum": [None]}),
+        ({"type": "string", "enum": ["a", 1, None, "a"]}, {"enum": ["a"]}),
+        ({"enum": [1, True, 1, False, 0]}, {"enum": [1, True, False, 0]}),
+        (
+            {"enum": ["a", 0.5]},
+            {"anyOf": [{"enum": ["a"]}, {"type": "number", "minimum": 0.5, "maximum": 0.5}]},
+        ),
+        # Integers have 64 bits; bounds are whole, and one to a side.
+        ({"type": "integer", "minimum": 0}, {**INTEGER, "minimum": 0}),
+        ({"type": "integer", "minimum": 0.5, "maximum": 9.5}, {**INTEGER, "minimum": 1, "maximum": 9}),
+        (
+            {"type": "integer", "exclusiveMinimum": 0, "exclusiveMaximum": 9.5},
+            {**INTEGER, "minimum": 1, "maximum": 9},
+        ),
+        ({"type": "integer", "minimum": 3, "exclusiveMinimum": True}, {**INTEGER, "minimum": 4}),
+        ({"type": "integer", "maximum": 10**30}, INTEGER),
+        # Numbers with one bound get the other.
+        ({"type": "number", "minimum": 0}, {"type": "number", "minimum": 0, "maximum": 2**63 - 1}),
+        (
+            {"type": "number", "exclusiveMaximum": 1},
+            {"type": "number", "minimum": -(2**63), "exclusiveMaximum": 1},
+        ),
+        (
+            {"type": "number", "minimum": 0, "exclusiveMinimum": 0, "maximum": 1},
+            {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+        ),
+        # Arrays: a tuple ends where its author ended it.
+        ({"type": "array"}, {"type": "array", "items": {}}),
+        ({"type": "array", "items": False}, {"type": "array", "items": False}),
+        (
+            {"type": "array", "items": [{"type": "str"}, {}]},
+            {"type": "array", "prefixItems": [STRING, {}], "items": {}},
+        ),
+        ({"prefixItems": [{"type": "str"}]}, {"type": "array", "prefixItems": [STRING], "items": False}),
+        ({"prefixItems": [{}, {}], "maxItems": 1}, {"type": "array", "prefixItems": [{}], "items": False}),
+        ({"type": "array", "items": {}, "maxItems": 0}, {"type": "array", "items": False}),
+        # Strings.
+        ({"type": "string", "format": "date"}, {"type": "string", "format": "date"}),
+        ({"type": "string", "format": "phone"}, STRING),
+        (
+            {"type": "string", "pattern": "^[\u4e00-\u9fff]+$"},
+            {"type": "string", "pattern": r"^[\u4e00-\u9fff]+$"},
+        ),
+        (
+            {"type": "string", "minLength": 1.0, "maxLength": 9},
+            {"type": "string", "minLength": 1, "maxLength": 9},
+        ),
+        # Schemas beside and inside each other.
+        ({"allOf": [{"type": "integer"}, {"minimum": 3}, {"minimum": 1}]}, {**INTEGER, "minimum": 3}),
+        (
+            {"allOf": [{"properties": {"a": STRING}}, {"properties": {"b": STRING}}]},
+            object_of({"a": STRING, "b": STRING}),
+        ),
+        (
+            {"type": "object", "properties": {"a": {}}, "allOf": [{"properties": {"a": STRING}}]},
+            object_of({"a": STRING}),
+        ),
+        (
+            {"properties": {"a": STRING, "b": STRING}, "anyOf": [{"required": ["a"]}, {"required": ["b"]}]},
+            {
+                "anyOf": [
+                    object_of({"a": STRING, "b": STRING}, ["a"]),
+                    object_of({"a": STRING, "b": STRING}, ["b"]),
+                ]
+            },
+        ),
+        ({"type": "string", "anyOf": [{"enum": ["a", 1]}, {"type": "integer"}]}, {"enum": ["a"]}),
+        ({"anyOf": [STRING, {"anyOf": [NULL, STRING]}]}, {"anyOf": [STRING, NULL]}),
+        ({"anyOf": [{"type": "string"}, {}]}, {}),
+        ({"oneOf": [{"const": "a"}, {"type": "null"}]}, {"anyOf": [{"enum": ["a"]}, NULL]}),
+    ],
+)
+def test_normal_form(written: Json, meant: Json) -> None:
+    assert of(written) == meant
+    assert normalise({"properties": {"x": written}}).unenforced == ()
+
+
+@pytest.mark.parametrize(
+    ("written", "meant", "place"),
+    [
+        ({"type": "array", "uniqueItems": True}, {"type": "array", "items": {}}, "uniqueItems"),
+        ({"type": "string", "not": {"const": ""}}, STRING, "not"),
+        ({"type": "integer", "multipleOf": 5}, INTEGER, "multipleOf"),
+        ({"type": "object", "patternProperties": {"^x": STRING}}, FREE, "patternProperties"),
+        ({"type": "string", "maxLength": 5000}, STRING, "maxLength"),
+        ({"pattern": "^[0-9]+$", "maxLength": 5}, {"type": "string", "pattern": "^[0-9]+$"}, "maxLength"),
+        ({"type": "string", "pattern": r"^(?=.*\d).+$"}, STRING, "pattern"),
+        ({"type": "string", "pattern": '"'}, STRING, "pattern"),
+        (
+            {"oneOf": [{"type": "integer"}, {"type": "number"}]},
+            {"anyOf": [INTEGER, {"type": "number"}]},
+            "oneOf",
+        ),
+        ({"type": "array", "enum": ["a", "b"]}, {"type": "array", "items": {}}, "enum"),
+        ({"properties": {}, "required": ["a"], "additionalProperties": False}, object_of({}), "required.a"),
+        ({"properties": {"a": False}, "additionalProperties": True}, FREE, "properties.a"),
+    ],
+)
+def test_what_is_not_enforced_is_reported(written: Json, meant: Json, place: str) -> None:
+    assert of(written) == meant
+    assert normalise({"properties": {"x": written}}).unenforced == (f"properties.x.{place}",)
+
+
+def test_a_union_told_apart_by_a_property_is_exact() -> None:
+    kinds = [object_of({"kind": {"const": kind}, "size": {"type": "int"}}, ["kind"]) for kind in "ab"]
+    assert normalise({"properties": {"x": {"oneOf": kinds}}}).unenforced == ()
+    del kinds[0]["required"], kinds[1]["required"]
+    assert normalise({"properties": {"x": {"oneOf": kinds}}}).unenforced == ("properties.x.oneOf",)
+
+
+@pytest.mark.parametrize("home", ["$defs", "definitions"])
+def test_references_stay_and_may_be_recursive(home: str) -> None:
+    tree = {"type": "object", "properties": {"kids": {"type": "array", "items": {"$ref": f"#/{home}/Tree"}}}}
+    parameters = {
+        "properties": {"root": {"$ref": f"#/{home}/Tree", "description": "d"}},
+        home: {"Tree": tree, "Else": 0},
+    }
+    kids = {"type": "array", "items": {"$ref": "#/$defs/Tree"}}
+    assert normalise(parameters).schema == {
+        **object_of({"root": {"$ref": "#/$defs/Tree"}}),
+        "$defs": {"Tree": object_of({"kids": kids})},
+    }
+
+
+def test_a_reference_beside_other_keywords_is_worked_in() -> None:
+    parameters = {"properties": {"x": {"$ref": "#/$defs/N", "minimum": 3}}, "$defs": {"N": {"type": "int"}}}
+    assert normalise(parameters).schema == object_of({"x": {**INTEGER, "minimum": 3}})
+
+
+def test_the_whole_may_be_a_reference() -> None:
+    parameters = {"$ref": "#/$defs/A", "$defs": {"A": {"properties": {"next": {"$ref": "#/$defs/A"}}}}}
+    next_ = object_of({"next": {"$ref": "#/$defs/A"}})
+    assert normalise(parameters).schema == {**next_, "$defs": {"A": next_}}
+    assert normalise({"properties": {"next": {"$ref": "#"}}}).schema == object_of({"next": {"$ref": "#"}})
+
+
+def test_pointers_are_decoded() -> None:
+    parameters = {"properties": {"x": {"$ref": "#/$defs/a~1b%20c/0"}}, "$defs": {"a/b c": [{"type": "str"}]}}
+    assert normalise(parameters).schema == {**object_of({"x": {"$ref": "#/$defs/0"}}), "$defs": {"0": STRING}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        (
+            {"type": "strng"},
+            "properties.x.type: there is no type 'strng'; the types are any, array, boolean,",
+        ),
+        ({"type": 5}, "properties.x.type: must be a list, not 5"),
+        ({"type": ["string", 5]}, "properties.x.type: there is no type 5"),
+        ({"properties": []}, "properties.x.properties: must be an object, not []"),
+        ({"properties": {"y": "string"}}, "properties.x.properties.y: must be an object, not 'string'"),
+        ({"required": "y"}, "properties.x.required: must be a list, not 'y'"),
+        ({"required": [1]}, "properties.x.required: must be a string, not 1"),
+        ({"enum": "a"}, "properties.x.enum: must be a list, not 'a'"),
+        ({"anyOf": {}}, "properties.x.anyOf: must be a list, not {}"),
+        ({"items": 3}, "properties.x.items: must be an object, not 3"),
+        ({"minimum": "3", "type": "int"}, "properties.x.minimum: must be a number, not '3'"),
+        ({"minLength": -1}, "properties.x.minLength: must be a whole number from 0, not -1"),
+        ({"pattern": 3}, "properties.x.pattern: must be a string, not 3"),
+        ({"$ref": 3}, "properties.x.$ref: must be a string, not 3"),
+        ({"$ref": "#/$defs/no"}, "properties.x.$ref: there is no '#/$defs/no' in these parameters"),
+        (
+            {"$ref": "https://example.com/s.json"},
+            "properties.x.$ref: 'https://example.com/s.json' is not inside",
+        ),
+        ({"type": "integer", "minimum": 2, "maximum": 1}, "properties.x: nothing fits"),
+        ({"enum": []}, "properties.x: nothing fits"),
+        ({"allOf": [{"type": "string"}, {"type": "integer"}]}, "properties.x: nothing fits"),
+        (False, "properties.x: nothing fits"),
+    ],
+)
+def test_what_cannot_be_a_schema_is_an_error_with_its_place(schema: Json, message: str) -> None:
+    with pytest.raises(SchemaError) as caught:
+        normalise({"properties": {"x": schema}, "required": ["x"]})
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    "parameters", [False, {"type": "string"}, {"type": ["array", "null"]}, {"enum": [1]}]
+)
+def test_parameters_are_an_object(parameters: Json) -> None:
+    with pytest.raises(SchemaError, match="a tool's parameters are an object"):
+        normalise(parameters)
+
+
+def test_of_several_types_only_the_object_is_left() -> None:
+    assert normalise({"type": ["object", "null"]}).schema == FREE
+    assert normalise({"anyOf": [{"type": "object"}, {"type": "string"}]}).schema == FREE
+
+
+def test_a_reference_that_leads_only_to_itself_is_an_error() -> None:
+    defs = {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}
+    with pytest.raises(SchemaError, match="leads back to itself"):
+        normalise({"properties": {"x": {"$ref": "#/$defs/a"}}, "$defs": defs})
+
+
+def test_depth_and_work_are_bounded() -> None:
+    deep: Json = {}
+    for _ in range(1000):
+        deep = {"items": deep}
+    with pytest.raises(SchemaError, match="nested too deeply"):
+        normalise({"properties": {"x": deep}})
+    # Each stands for two of the next, so that the last would be worked in 2**14 times.
+    bomb: Json = {f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(14)}
+    with pytest.raises(SchemaError, match="too large"):
+        normalise({"properties": {"x": {"$ref": "#/$defs/d0"}}, "$defs": {**bomb, "d14": {"type": "string"}}})
