@@ -22,6 +22,8 @@ __all__ = ["MAX_CANDIDATE", "Parser"]
 MAX_CANDIDATE = 65_536
 """Characters that are held back for a call that is not announced yet; with more it is text."""
 
+# Of a long text a candidate sees this much at a time: more than anything in it is held back, so that it goes on.
+_WINDOW = 4096
 _SEPARATOR = re.compile(rf"[;, \t\n\r]{{0,{HOLD}}}")
 
 
@@ -172,16 +174,16 @@ class Parser:
 
     def _read_candidate(self, text: str, pos: int) -> int | None:
         call = self._call
-        limit = pos + self._room
-        after = call.read(text if len(text) <= limit else text[:limit], pos)
+        end = pos + min(self._room, _WINDOW)
+        after = call.read(text, pos) if len(text) <= end else pos + call.read(text[pos:end], 0)
         if call.announced:
             return self._announce(text, pos, after)
-        if call.status == MORE and len(text) < limit:
-            self._held.append(text[pos:after])
-            self._room -= after - pos
-            return after if after > pos else None
         if call.status == MORE:
-            after = limit
+            if self._room > _WINDOW or len(text) < end:
+                self._held.append(text[pos:after])
+                self._room -= after - pos
+                return after if after > pos else None
+            after = end
         self._say_text("".join(self._held) + text[pos:after], self._lead)
         self._state = self._read_text
         return after

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from ._events import Arguments, CallBegin, CallEnd, Text
+from ._events import Arguments, CallBegin, CallEnd, Markup, Text
 from ._parser import Parser
 
 __all__ = ["Call", "Reply", "read_reply"]
@@ -32,17 +32,20 @@ def read_reply(parser: Parser, text: str) -> Reply:
     calls: list[Call] = []
     pieces: list[str] = []
     name, start = "", 0
+    lead = Markup(0, 0)
     for event in (*parser.feed(text), *parser.close()):
         match event:
             case Text():
                 content.append(event.text)
+            case Markup():
+                lead = event
             case CallBegin():
-                name, start = event.name, event.start
+                name, start = event.name, lead.start if lead.end == event.start else event.start
                 pieces = []
             case Arguments():
                 pieces.append(event.text)
             case CallEnd() if event.complete:
                 calls.append(Call(name, "".join(pieces)))
             case CallEnd():
-                content.append(text[start : event.end])
+                content.append(text[start : event.end])  # with what led to it
     return Reply("".join(content), tuple(calls))

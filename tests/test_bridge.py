@@ -202,6 +202,19 @@ def test_the_tokenizer_of_another_family_is_refused(tokenizer: Any) -> None:
         ParserManager.get_parser("qwen2_5", enable_auto_tools=True, model_name="m", tokenizer=other)
 
 
+def test_a_token_may_stand_for_the_unknown_too() -> None:
+    """transformers gives a Qwen2 tokenizer <|endoftext|> for that, unless its config says otherwise."""
+
+    class Endoftext:
+        unk_token, unk_token_id = "<|endoftext|>", 0
+
+        def convert_tokens_to_ids(self, token: str) -> int:
+            return ["<|endoftext|>", "<|im_start|>", "<|im_end|>"].index(token)
+
+    other: Any = Endoftext()
+    assert tool_parser_class(get("qwen2_5"))(other)
+
+
 def test_a_request_with_tools_gets_stop_tokens_and_visible_markers(tokenizer: Any) -> None:
     asked = request([WEATHER], stop_token_ids=[5])
     adjusted = parser("qwen2_5", tokenizer, asked).adjust_request(asked)

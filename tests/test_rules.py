@@ -43,6 +43,11 @@ MARKED_CASES = {
         (TIME,),
     ),
     "cut": Case('<call>{"name": "get", "arguments": {"a": [1, 2', '<call>{"name": "get", "arguments": {"a": [1, 2'),
+    "what led to a cut call stays": Case(
+        f'Hi\n<call>{WRITTEN_GET}</call>;\n<call>{{"name": "get", "arguments": {{"a',
+        'Hi;\n<call>{"name": "get", "arguments": {"a',
+        (GET,),
+    ),
     "no end tag": Case('<call>{"name": "get", "arguments": {"a": 1}}', calls=(GET,)),
     "no outer brace": Case('<call>{"name": "get", "arguments": {"a": 1}', calls=(GET,)),
     "no brace before the end tag": Case(

@@ -204,8 +204,9 @@ def _delta(events: list[Event]) -> DeltaMessage | None:
 def _token_ids(adapter: Adapter, tokenizer: TokenizerLike) -> list[int]:
     """The ids of the adapter's stop tokens."""
     ids = {token: tokenizer.convert_tokens_to_ids(token) for token in adapter.tokens}
-    unknown = getattr(tokenizer, "unk_token_id", None)
-    missing = [token for token, id in ids.items() if id is None or id == unknown]
+    # A token that the tokenizer does not know becomes its token for the unknown, which may be one of ours.
+    unknown = getattr(tokenizer, "unk_token_id", None), getattr(tokenizer, "unk_token", None)
+    missing = [token for token, id in ids.items() if id is None or id == unknown[0] and token != unknown[1]]
     if missing:
         raise TokenizerError(
             f"the adapter {adapter.name!r} serves {adapter.models}; this checkpoint's tokenizer does not know "
