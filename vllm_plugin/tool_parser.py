@@ -206,7 +206,7 @@ def _token_ids(adapter: Adapter, tokenizer: TokenizerLike) -> list[int]:
     ids = {token: tokenizer.convert_tokens_to_ids(token) for token in adapter.tokens}
     # A token that the tokenizer does not know becomes its token for the unknown, which may be one of ours.
     unknown = getattr(tokenizer, "unk_token_id", None), getattr(tokenizer, "unk_token", None)
-    missing = [token for token, id in ids.items() if id is None or id == unknown[0] and token != unknown[1]]
+    missing = [token for token, id in ids.items() if id is None or (id == unknown[0] and token != unknown[1])]
     if missing:
         raise TokenizerError(
             f"the adapter {adapter.name!r} serves {adapter.models}; this checkpoint's tokenizer does not know "
