@@ -13,11 +13,13 @@ from ._errors import (
     UnknownAdapterError,
 )
 from ._events import Arguments, CallBegin, CallEnd, Event, Markup, Text
-from ._format import Adapter, Format, JsonCall
-from ._grammar import Choice, Tool, structural_tag
+from ._format import Adapter, Form, Format, HeadedCall, JsonCall, TaggedCall, Tool
+from ._grammar import Choice, structural_tag
 from ._parser import Parser
 from ._reply import Call, Reply, read_reply
 from ._values import REPAIRS
+from .llama3_1 import LLAMA3_1
+from .qwen2 import QWEN2
 from .qwen2_5 import QWEN2_5
 
 __all__ = [
@@ -31,14 +33,17 @@ __all__ = [
     "ChatAdaptersError",
     "Choice",
     "Event",
+    "Form",
     "Format",
     "FormatError",
+    "HeadedCall",
     "JsonCall",
     "Markup",
     "Parser",
     "ParserClosedError",
     "Reply",
     "SchemaError",
+    "TaggedCall",
     "Text",
     "TokenizerError",
     "Tool",
@@ -49,7 +54,7 @@ __all__ = [
     "structural_tag",
 ]
 
-ADAPTERS: dict[str, Adapter] = {adapter.name: adapter for adapter in (QWEN2_5,)}
+ADAPTERS: dict[str, Adapter] = {adapter.name: adapter for adapter in (LLAMA3_1, QWEN2, QWEN2_5)}
 """Every adapter by its name; a new one is one line here."""
 
 

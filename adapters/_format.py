@@ -1,13 +1,29 @@
 """What a model family writes, as frozen data: the one description that parser and grammar come from."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
 from ._errors import FormatError, ToolNameError
 
-__all__ = ["Adapter", "Format", "JsonCall"]
+__all__ = ["Adapter", "Form", "Format", "HeadedCall", "JsonCall", "TaggedCall", "Tool"]
 
 TOOL_NAME = re.compile(r"[A-Za-z0-9_./-]{1,64}")
+
+
+class Tool(NamedTuple):
+    """What parser and grammar need to know of a tool: its name, and its parameters as the request gave them."""
+
+    name: str
+    parameters: Mapping[str, object] | bool | None = None
+
+
+def _check_name(name: str) -> None:
+    if not TOOL_NAME.fullmatch(name):
+        raise ToolNameError(
+            f"the tool name {name!r} cannot be written in a call: use 1 to 64 of letters, digits and _ . / -"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +42,8 @@ class JsonCall:
     name_key: str = "name"
     arguments_key: str = "arguments"
 
+    at_line_start: ClassVar[bool] = False
+
     def __post_init__(self) -> None:
         if (self.open and not self.open.strip()) or (self.close and not self.close.strip()):
             raise FormatError("a marker needs a character that is not white space; leave it empty instead")
@@ -43,6 +61,7 @@ class JsonCall:
 
     @property
     def marked(self) -> bool:
+        """Something stands before the call that nothing else begins with."""
         return bool(self.open)
 
     def begin(self, name: str) -> str:
@@ -51,10 +70,7 @@ class JsonCall:
         Raises:
             ToolNameError: the name has a character that the format cannot carry.
         """
-        if not TOOL_NAME.fullmatch(name):
-            raise ToolNameError(
-                f"the tool name {name!r} cannot be written in a call: use 1 to 64 of letters, digits and _ . / -"
-            )
+        _check_name(name)
         return f'{self.open}{{"{self.name_key}": "{name}", "{self.arguments_key}": '
 
     @property
@@ -64,16 +80,72 @@ class JsonCall:
 
 
 @dataclass(frozen=True, slots=True)
+class TaggedCall(JsonCall):
+    """Behind a tag: a JSON call, a built-in `NAME.call(KEY="TEXT")` whose text is not escaped, or an interpreter's code.
+
+    The built-ins are the offered tools and `builtins`. Anything else is code if an interpreter is offered, else text.
+    """
+
+    builtins: tuple[str, ...] = ()
+    """Built-in tools that the model calls without being offered them."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadedCall:
+    """A call whose name stands in a head of its own, the arguments behind it: `<function=NAME>{...}</function>`."""
+
+    open: str
+    between: str
+    """What stands between name and arguments; the name ends at its first character."""
+    close: str = ""
+    at_line_start: bool = False
+    """The opening marker counts at the start of the reply or of a line only."""
+    repeats: bool = False
+    """`between` may come again behind the arguments: another call of the same tool."""
+    fenced_code: bool = False
+    """An interpreter's arguments may be a fenced block of code."""
+
+    marked: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not self.open.strip() or not self.between.strip():
+            raise FormatError("a head needs a marker on each side of the name")
+        if self.at_line_start and self.open.lstrip() != self.open:
+            raise FormatError("white space before the marker belongs to the format's lead and separator")
+
+    def begin(self, name: str) -> str:
+        """Everything the model writes before the arguments of a call of `name`.
+
+        Raises:
+            ToolNameError: the name has a character that the format cannot carry.
+        """
+        _check_name(name)
+        return self.open + name + self.between
+
+    @property
+    def end(self) -> str:
+        """Everything the model writes after the arguments."""
+        return self.close
+
+
+Form = JsonCall | TaggedCall | HeadedCall
+
+
+@dataclass(frozen=True, slots=True)
 class Format:
     """How calls stand in a reply: the form the model was trained on, and the forms that are read besides."""
 
-    call: JsonCall
-    also: tuple[JsonCall, ...] = ()
+    call: Form
+    also: tuple[Form, ...] = ()
     """Other forms that the parser reads; the grammar and the template write `call`."""
     lead: str = ""
     """White space that the template writes between text and the first call."""
     separator: str = ""
     """What stands between two calls: white space, `;` or `,`."""
+    tag: str = ""
+    """What may stand before the first call, in the grammar; where the parser reads it, it opens a form of its own."""
+    preludes: tuple[str, ...] = ()
+    """Markup that a reply may begin with, once each: the rest of a marker that the prompt has begun."""
 
     def __post_init__(self) -> None:
         if self.lead.strip():
@@ -89,7 +161,7 @@ class Format:
             raise FormatError(f"two forms open alike: {opens}")
 
     @property
-    def forms(self) -> tuple[JsonCall, ...]:
+    def forms(self) -> tuple[Form, ...]:
         return (self.call, *self.also)
 
 

@@ -4,15 +4,15 @@ What comes out is the JSON form of an xgrammar `StructuralTag` (xgrammar 0.2.8, 
 dicts, lists and strings alone: it can be printed, compared and stored, and is built without xgrammar.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from os.path import commonprefix
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from ._errors import SchemaError
-from ._format import Format
+from ._format import Format, Tool
 from ._schema import each, normalise
 
-__all__ = ["Choice", "Tool", "structural_tag"]
+__all__ = ["Choice", "structural_tag"]
 
 Choice = Literal["auto", "required", "forced"]
 
@@ -30,13 +30,6 @@ ESCAPE = r'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})'
 # One character, and not one half of a pair that JSON would count as one.
 CHARACTER = rf'(?:{PLAIN}|\\(?:["\\/bfnrt]|u(?:[0-9a-cefA-CEF][0-9a-fA-F]{{3}}|[dD][0-7][0-9a-fA-F]{{2}})))'
 NOT_ASCII = "(?:\u00e9{0,0})?"
-
-
-class Tool(NamedTuple):
-    """What a grammar needs to know of a tool: its name and its parameters as the request gave them."""
-
-    name: str
-    parameters: Mapping[str, object] | bool | None
 
 
 def structural_tag(format: Format, tools: Sequence[Tool], choice: Choice) -> dict[str, object]:
@@ -67,6 +60,9 @@ def structural_tag(format: Format, tools: Sequence[Tool], choice: Choice) -> dic
             "at_least_one": True,
             "stop_after_first": choice == "forced",
         }
+        if format.tag:
+            tag = {"type": "optional", "content": {"type": "const_string", "value": format.tag}}
+            inner = {"type": "sequence", "elements": [tag, inner]}
     return {"type": "structural_tag", "format": inner}
 
 

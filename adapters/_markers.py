@@ -3,42 +3,69 @@
 import re
 from functools import cache
 
-from ._format import Format, JsonCall
+from ._format import Form, Format
 
-__all__ = ["CLOSE", "CUT", "Fence", "Markers", "closer_pattern"]
+__all__ = ["CLOSE", "CUT", "PRELUDE", "Fence", "Markers", "markers_of"]
 
 CLOSE = "close"
 """The group of a closing marker."""
 CUT = "cut"
 """The group of what may become a marker with more text."""
+PRELUDE = "prelude"
+"""The group of markup that a reply may begin with."""
 
 
 class Markers:
-    """The opening markers of a format.
+    """The markers of a format.
 
-    The patterns match one of them, in the group `form0`, `form1`... of its form, with the lead before it; or the
-    closing marker that is being waited for; or what may still become one of these.
+    Its patterns match an opening marker, in the group `form0`, `form1`... of its form, with the lead before it; or
+    a closing marker; or a prelude; or what may still become one of these.
     """
 
     def __init__(self, format: Format) -> None:
-        self.forms: dict[str, JsonCall] = {f"form{index}": form for index, form in enumerate(format.forms)}
+        self.forms: dict[str, Form] = {f"form{index}": form for index, form in enumerate(format.forms)}
         self._lead = format.lead
-        self._patterns: dict[str, re.Pattern[str]] = {}
+        self._patterns: dict[tuple[str, str], re.Pattern[str]] = {}
+        self.start = self._start(format.preludes)
+        """What counts only at the start of a reply; None if nothing does."""
 
-    def pattern(self, close: str = "") -> re.Pattern[str]:
-        """The pattern of the opening markers, and of the closing one that is being waited for."""
-        if close not in self._patterns:
-            whole, literals = [], []
-            for group, form in self.forms.items():
+    def text(self, close: str = "") -> re.Pattern[str]:
+        """In text: the opening markers, and the closing one that is being waited for."""
+        return self._made("text", close, self.forms, led=True)
+
+    def adjacent(self, close: str = "") -> re.Pattern[str]:
+        """Behind a call and its separator: the same, without what leads to an opening marker in text."""
+        return self._made("adjacent", close, self.forms, led=False)
+
+    def bad_arguments(self, close: str = "") -> re.Pattern[str]:
+        """In arguments that have gone bad: their closing marker, or the next opening one if they have none."""
+        forms = {} if close else {group: form for group, form in self.forms.items() if form.marked}
+        return self._made("bad", close, forms, led=True)
+
+    def _made(self, where: str, close: str, forms: dict[str, Form], *, led: bool) -> re.Pattern[str]:
+        key = (where, close)
+        if key not in self._patterns:
+            whole: list[str] = []
+            literals: list[str] = []
+            for group, form in forms.items():
                 opener = form.open.strip()
-                whole.append(
-                    f"(?:{re.escape(self._lead)})?(?P<{group}>{re.escape(opener) if opener else '[{[]'})"
-                )
-                literals += [opener, self._lead + (opener or "{")]
-            self._patterns[close] = _pattern(
-                [*whole, f"(?P<{CLOSE}>{re.escape(close)})"] if close else whole, [*literals, close]
-            )
-        return self._patterns[close]
+                lead = ("\n" if form.at_line_start else self._lead) if led else ""
+                optional = "" if form.at_line_start else "?"
+                whole.append(f"(?:{re.escape(lead)}){optional}(?P<{group}>{re.escape(opener) or '[{[]'})")
+                literals += [lead + (opener or "{"), "" if form.at_line_start else opener]
+            if close:
+                whole.append(f"(?P<{CLOSE}>{re.escape(close)})")
+            self._patterns[key] = _pattern(whole or ["(?!)"], [*literals, close])
+        return self._patterns[key]
+
+    def _start(self, preludes: tuple[str, ...]) -> re.Pattern[str] | None:
+        openers = {group: form.open.strip() for group, form in self.forms.items() if form.at_line_start}
+        if not openers and not preludes:
+            return None
+        longest_first = sorted(preludes, key=len, reverse=True)
+        whole = [f"(?P<{PRELUDE}>{'|'.join(map(re.escape, longest_first))})"] if preludes else []
+        whole += [f"(?P<{group}>{re.escape(opener)})" for group, opener in openers.items()]
+        return _pattern(whole, [*preludes, *openers.values()], cuts_first=True)
 
 
 @cache
@@ -47,16 +74,10 @@ def markers_of(format: Format) -> Markers:
     return Markers(format)
 
 
-@cache
-def closer_pattern(close: str) -> re.Pattern[str]:
-    """The pattern of one closing marker."""
-    return _pattern([f"(?P<{CLOSE}>{re.escape(close)})"], [close])
-
-
-def _pattern(whole: list[str], literals: list[str]) -> re.Pattern[str]:
+def _pattern(whole: list[str], literals: list[str], *, cuts_first: bool = False) -> re.Pattern[str]:
     cuts = sorted({_cut(literal) for literal in literals if len(literal) > 1})
-    alternatives = [*whole, f"(?P<{CUT}>(?:{'|'.join(cuts)})\\Z)"] if cuts else whole
-    return re.compile("|".join(alternatives))
+    cut = [f"(?P<{CUT}>(?:{'|'.join(cuts)})\\Z)"] if cuts else []
+    return re.compile("|".join([*cut, *whole] if cuts_first else [*whole, *cut]))
 
 
 def _cut(literal: str) -> str:

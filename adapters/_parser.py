@@ -10,11 +10,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Literal
 
-from ._call import CallReader, Offered
 from ._errors import ParserClosedError
 from ._events import Arguments, CallBegin, CallEnd, Event, Markup, Text
-from ._format import Format, JsonCall
-from ._markers import CLOSE, CUT, Fence, closer_pattern, markers_of
+from ._format import Form, Format, HeadedCall, TaggedCall, Tool
+from ._headed_call import HeadedCallReader
+from ._json_call import JsonCallReader
+from ._markers import CLOSE, CUT, PRELUDE, Fence, markers_of
+from ._reader import CallReader, Offered
+from ._tagged_call import TaggedCallReader
 from ._values import BAD, HOLD, MORE, REPAIRS, next_significant
 
 __all__ = ["MAX_CANDIDATE", "Parser"]
@@ -37,7 +40,7 @@ class Parser:
     def __init__(
         self,
         format: Format,
-        tool_names: Iterable[str] = (),
+        tools: Iterable[Tool] = (),
         *,
         unknown_tools: Literal["forward", "content"] = "forward",
         repairs: frozenset[str] = REPAIRS,
@@ -45,7 +48,7 @@ class Parser:
         """
         Args:
             format: what the model writes.
-            tool_names: the tools that the request offers.
+            tools: the tools that the request offers.
             unknown_tools: what becomes of a marked call whose name was not offered: a call like any other, which
                 agents answer with "no such tool", or content.
             repairs: the repairs that may be made, by name.
@@ -53,7 +56,7 @@ class Parser:
         self.repairs: Counter[str] = Counter()
         """How often each repair was made in a call."""
         self._markers = markers_of(format)
-        self._offered = Offered(tool_names)
+        self._offered = Offered(tools)
         self._forward_unknown = unknown_tools == "forward"
         self._enabled = repairs
         self._fence = Fence()
@@ -63,10 +66,12 @@ class Parser:
         self._rest = ""
         self._offset = 0
         self._final = False
-        self._state: Callable[[str, int], int | None] = self._read_text
+        self._state: Callable[[str, int], int | None] = (
+            self._read_start if self._markers.start else self._read_text
+        )
         # The candidate, then the call:
         self._form = format.call
-        self._call = CallReader(format.call, self._offered, repairs)
+        self._call = self._reader()
         self._held: list[str] = []
         self._room = 0
         self._lead = 0
@@ -105,9 +110,12 @@ class Parser:
         self._final = True
         rest = self._rest
         pos = self._run(rest)
-        if self._state == self._read_call and self._call.complete:
-            self._call_over(pos, complete=True)
-            pos = self._run(rest, pos)
+        if self._state == self._read_call:
+            pos = self._call.finish(rest, pos)
+            self._say_arguments(self._call.take())
+            if self._call.complete:
+                self._call_over(pos, complete=True)
+                pos = self._run(rest, pos)
         if self._state == self._read_candidate:
             self._say_text("".join(self._held) + rest[pos:], self._lead)
         elif self._state == self._read_unknown:
@@ -129,8 +137,21 @@ class Parser:
     # The states: each reads from text[pos], which is there, and returns the position after what it has read, or
     # None if it cannot go on without more text.
 
+    def _read_start(self, text: str, pos: int) -> int | None:
+        assert self._markers.start is not None
+        found = self._markers.start.match(text, pos)
+        if found and found.lastgroup == CUT and not self._final:
+            return None
+        if found is None or found.lastgroup == CUT:
+            self._state = self._read_text
+            return pos
+        if found.lastgroup == PRELUDE:
+            self._say(Markup(self._offset + pos, self._offset + found.end()))
+            return found.end()
+        return self._begin(text, pos, found)
+
     def _read_text(self, text: str, pos: int) -> int | None:
-        found = self._markers.pattern(self._awaited).search(text, pos)
+        found = self._markers.text(self._awaited).search(text, pos)
         if found is None or (found.lastgroup == CUT and self._final):
             self._say_text(text[pos:], self._offset + pos)
             return len(text)
@@ -160,10 +181,18 @@ class Parser:
         return self._begin_candidate(text, lead, opener, found.end() if form.marked else opener, form)
 
     def _begin_candidate(
-        self, text: str, lead: int, opener: int, body: int, form: JsonCall, *, in_array: bool = False
+        self,
+        text: str,
+        lead: int,
+        opener: int,
+        body: int,
+        form: Form,
+        *,
+        in_array: bool = False,
+        name: str | None = None,
     ) -> int:
         self._form = form
-        self._call = CallReader(form, self._offered, self._enabled, in_array=in_array)
+        self._call = self._reader(in_array=in_array, name=name)
         self._held = [text[lead:body]]
         self._room = MAX_CANDIDATE
         self._lead = self._offset + lead
@@ -171,6 +200,14 @@ class Parser:
         self._in_array = False
         self._state = self._read_candidate
         return body
+
+    def _reader(self, *, in_array: bool = False, name: str | None = None) -> CallReader:
+        form = self._form
+        if isinstance(form, HeadedCall):
+            return HeadedCallReader(form, self._offered, self._enabled, name=name)
+        if isinstance(form, TaggedCall):
+            return TaggedCallReader(form, self._offered, self._enabled, in_array=in_array)
+        return JsonCallReader(form, self._offered, self._enabled, in_array=in_array)
 
     def _read_candidate(self, text: str, pos: int) -> int | None:
         call = self._call
@@ -242,11 +279,11 @@ class Parser:
 
     def _read_verbatim(self, text: str, pos: int) -> int | None:
         """Bad arguments go out as they are, up to the closing marker: a half call is never closed for the model."""
-        close = self._form.close.strip()
-        found = closer_pattern(close).search(text, pos) if close else None
-        end = found.start() if found and not (found.lastgroup == CUT and self._final) else len(text)
+        found = self._markers.bad_arguments(self._form.close.strip()).search(text, pos)
+        cut = found is not None and found.lastgroup == CUT
+        end = found.start() if found and not (cut and self._final) else len(text)
         self._say_arguments(text[pos:end])
-        if found and found.lastgroup == CLOSE:
+        if found and not cut:
             self._call_over(end, complete=False)
             return end
         return end if end > pos else None
@@ -276,7 +313,15 @@ class Parser:
         if self._in_array and char == "{" and between == ",":
             self._end_call()
             return self._begin_candidate(text, pos, here, here, self._form, in_array=True)
-        found = self._markers.pattern(self._awaited).match(text, here)
+        if isinstance(self._form, HeadedCall) and self._form.repeats:
+            again = self._form.between.strip()
+            if text.startswith(again, here):
+                self._end_call()
+                body = here + len(again)
+                return self._begin_candidate(text, pos, here, body, self._form, name=self._call.name)
+            if again.startswith(text[here:]) and not self._final:
+                return None
+        found = self._markers.adjacent(self._awaited).match(text, here)
         if found is None or (found.lastgroup == CUT and self._final):
             return self._leave_call(pos)
         if found.lastgroup == CUT:
@@ -297,7 +342,7 @@ class Parser:
             if not self._final:
                 return None
         else:
-            found = self._markers.pattern(self._awaited).match(text, here)
+            found = self._markers.adjacent(self._awaited).match(text, here)
             if found is None or (found.lastgroup == CUT and self._final):
                 return self._leave_call(pos)
             if found.lastgroup == CUT:

@@ -18,6 +18,7 @@ __all__ = [
     "REPAIRS",
     "WHITE",
     "DecodedReader",
+    "RawReader",
     "Repairs",
     "ValueReader",
     "next_significant",
@@ -163,10 +164,14 @@ class ValueReader:
         """BAD where only closing braces are missing."""
         return self.status == BAD and self._step == self._next
 
-    def close(self) -> str:
-        """The closing braces and brackets that are missing."""
+    def close(self) -> None:
+        """Writes the closing braces and brackets that are missing."""
         self.status = DONE
-        return "".join("]" if opener == "[" else "}" for opener in reversed(self._stack))
+        self.out.append("".join("]" if opener == "[" else "}" for opener in reversed(self._stack)))
+
+    def finish(self, text: str, pos: int) -> int:
+        """The reply ends behind the text: nothing comes of that."""
+        return pos
 
     # The steps: each looks at text[pos], which is there, and returns the position after what it has read, or None
     # if that cannot be told without more text. White space is a step of its own.
@@ -389,6 +394,65 @@ class ValueReader:
         return pos
 
 
+class RawReader:
+    """Reads text that is not JSON, code or an unescaped query, as the one member of an object.
+
+    It runs up to `end`, but only where the reply ends behind it or one of `before` follows: the text may hold `end`
+    itself. With no `end` it runs to the end of the reply. The same interface as `ValueReader`.
+    """
+
+    __slots__ = ("_before", "_cut", "_end", "out", "status")
+
+    opened = True
+    doubled = False
+    closable = False
+
+    def __init__(self, key: str, end: str, before: tuple[str, ...] = ()) -> None:
+        self.out = [f'{{{json.dumps(key)}: "']
+        self.status = MORE
+        self._end = end
+        self._before = before
+        starts = "|".join(re.escape(end[:size]) for size in range(len(end) - 1, 0, -1))
+        self._cut = re.compile(rf"{re.escape(end)}[ \t\n\r]{{0,{HOLD}}}|(?:{starts})\Z" if starts else "(?!)")
+
+    @property
+    def complete(self) -> bool:
+        return self.status == DONE
+
+    def close(self) -> None:
+        """Never: raw text is not `closable`."""
+        raise AssertionError
+
+    def read(self, text: str, pos: int) -> int:
+        while self._end and (found := self._cut.search(text, pos)):
+            start, end = found.span()
+            self._write(text[pos:start])
+            if end == len(text) or any(mark.startswith(text[end:]) for mark in self._before):
+                return start
+            if any(text.startswith(mark, end) for mark in self._before):
+                self._close()
+                return start + len(self._end)
+            self._write(text[start : start + 1])
+            pos = start + 1
+        self._write(text[pos:])
+        return len(text)
+
+    def finish(self, text: str, pos: int) -> int:
+        """The reply ends behind the text: so does the value, if its end stands here."""
+        if text.startswith(self._end, pos):
+            self._close()
+            return len(text)
+        return pos
+
+    def _close(self) -> None:
+        self.out.append('"}')
+        self.status = DONE
+
+    def _write(self, text: str) -> None:
+        if text:
+            self.out.append(json.dumps(text, ensure_ascii=False)[1:-1])
+
+
 class DecodedReader:
     """Reads a value that was written into a string, from behind the opening quote: `"{\\"city\\": \\"Paris\\"}"`.
 
@@ -419,6 +483,14 @@ class DecodedReader:
     @property
     def doubled(self) -> bool:
         return self._inner.doubled
+
+    def close(self) -> None:
+        """Never: a string that ends too early is not `closable`."""
+        raise AssertionError
+
+    def finish(self, text: str, pos: int) -> int:
+        """The reply ends behind the text: nothing comes of that."""
+        return pos
 
     def read(self, text: str, pos: int) -> int:
         if self._inner.status == MORE:

@@ -7,7 +7,7 @@ from formats import FORMATS
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from chat_adapters.adapters import Arguments, Call, CallEnd, Format, Parser, Reply, Text
+from chat_adapters.adapters import Arguments, Call, CallEnd, Format, Parser, Reply, Text, Tool
 from chat_adapters.adapters._parser import MAX_CANDIDATE
 from chat_adapters.adapters._values import HOLD, MORE, REPAIRS, Repairs, ValueReader
 from chat_adapters.toolkit.checks import check_cuts, read, reply_of
@@ -22,6 +22,7 @@ from chat_adapters.toolkit.strategies import (
 )
 
 NAMES = ("f", "get", "get_weather")
+TOOLS = [Tool(name) for name in NAMES]
 every_format = pytest.mark.parametrize("format", FORMATS.values(), ids=FORMATS)
 
 
@@ -33,7 +34,7 @@ def test_any_reply_reads_the_same_for_every_cut_and_loses_nothing(
     text = data.draw(noise(format, NAMES) | written_calls(format, NAMES))
     check_cuts(
         format,
-        NAMES,
+        TOOLS,
         text,
         [data.draw(cuts(text))],
         unknown_tools=data.draw(st.sampled_from(["forward", "content"])),
@@ -58,8 +59,10 @@ def test_what_a_model_was_trained_to_write_is_read_back(format: Format, data: st
     written = [(name, json.dumps(value, ensure_ascii=ensure_ascii)) for name, value in calls]
     turn = format.separator.join(format.call.begin(name) + body + format.call.end for name, body in written)
     text = content + format.lead * bool(content) + turn
-    check_cuts(format, names, text, [data.draw(cuts(text))])
-    assert reply_of(format, names, text) == Reply(content, tuple(Call(*call) for call in written))
+    check_cuts(format, [Tool(name) for name in names], text, [data.draw(cuts(text))])
+    assert reply_of(format, [Tool(name) for name in names], text) == Reply(
+        content, tuple(Call(*call) for call in written)
+    )
 
 
 @given(value=json_values(), indent=st.sampled_from([None, 0, 2]), data=st.data())
@@ -81,7 +84,7 @@ def test_arguments_leave_as_they_are_written(format: Format, value: dict[str, ob
     """Behind the announcement no more is held back than the longest marker, or one escape."""
     begin, body = format.call.begin("f"), json.dumps(value)
     longest = max(len(begin), *(len(form.close) for form in format.forms), len("\\u0000"))
-    parser = Parser(format, NAMES)
+    parser = Parser(format, TOOLS)
     parser.feed(begin)
     given_out = 0
     for fed, char in enumerate(body, 1):
@@ -95,7 +98,7 @@ def test_arguments_leave_as_they_are_written(format: Format, value: dict[str, ob
 def test_what_waits_inside_the_parser_is_bounded(format: Format, data: st.DataObject) -> None:
     """So the work of a delta is: it looks at the delta, and at what waits, and at nothing else."""
     text = data.draw(noise(format, NAMES) | written_calls(format, NAMES))
-    parser = Parser(format, NAMES)
+    parser = Parser(format, TOOLS)
     for char in text:
         parser.feed(char)
         assert len(parser._rest) <= 4 * HOLD + 256
@@ -107,7 +110,7 @@ def test_what_waits_inside_the_parser_is_bounded(format: Format, data: st.DataOb
 )
 def test_a_candidate_that_never_decides_becomes_text(format: Format, filler: str) -> None:
     text = format.call.begin("f").replace('"f"', "").rpartition(":")[0] + ' : "id", "id": ' + filler
-    parser = Parser(format, NAMES)
+    parser = Parser(format, TOOLS)
     said = 0
     for start in range(0, len(text), 1000):
         said += sum(
@@ -116,7 +119,7 @@ def test_a_candidate_that_never_decides_becomes_text(format: Format, filler: str
             if isinstance(event, Text | Arguments)
         )
         assert said or len(parser._rest) + sum(map(len, parser._held)) <= MAX_CANDIDATE + 1000
-    check_cuts(format, NAMES, text[: MAX_CANDIDATE + 500], [])
+    check_cuts(format, TOOLS, text[: MAX_CANDIDATE + 500], [])
 
 
 @every_format
@@ -125,6 +128,6 @@ def test_a_cut_reply_never_completes_a_call_that_was_not(format: Format, data: s
     body = json.dumps(data.draw(arguments()))
     whole = format.call.begin("f") + body
     cut = data.draw(st.integers(0, len(whole) - 1))
-    reading = read(format, NAMES, [whole[:cut]])
+    reading = read(format, TOOLS, [whole[:cut]])
     assert not any(isinstance(event, CallEnd) and event.complete for event in reading.events)
-    assert reply_of(format, NAMES, whole[:cut]) == Reply(whole[:cut], ())
+    assert reply_of(format, TOOLS, whole[:cut]) == Reply(whole[:cut], ())

@@ -6,18 +6,20 @@ from typing import Any
 
 import pytest
 
-from chat_adapters.adapters import ADAPTERS
+from chat_adapters.adapters import ADAPTERS, Tool
 from chat_adapters.toolkit.checks import check_cuts, reply_of
 
-FAMILIES = {"qwen2": ("qwen2_5",), "hermes": ("qwen2_5",)}
-"""Which adapters read the replies of a model, by how its name begins."""
-NOT_READ = {"qwen2-native": "the ✿ form"}
+READ_BY = {
+    "llama": ("llama3_1",),
+    "qwen2-native": ("qwen2",),
+    "qwen2": ("qwen2", "qwen2_5"),
+    "hermes": ("qwen2", "qwen2_5"),
+}
+"""Which adapters read the replies of a model, by how its name begins: the first that fits."""
 
 
 def adapters_of(model: str) -> tuple[str, ...]:
-    if model in NOT_READ:
-        return ()
-    return next((names for start, names in FAMILIES.items() if model.startswith(start)), ())
+    return next((names for start, names in READ_BY.items() if model.startswith(start)), ())
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
@@ -34,7 +36,8 @@ def test_recorded_replies(name: str, shared_dir: Path) -> None:
     wrong = []
     read = 0
     for row in rows(shared_dir / "corpus" / "raw_outputs.jsonl"):
-        offered = [tool["function"]["name"] for tool in row["tools"] or []]
+        functions = [tool["function"] for tool in row["tools"] or []]
+        offered = [Tool(function["name"], function.get("parameters")) for function in functions]
         check_cuts(format, offered, row["raw"], [range(0, len(row["raw"]), step) for step in (3, 12)])
         if name not in adapters_of(row["model"].lower()) or row["confidence"] == "low":
             continue
@@ -60,8 +63,8 @@ def test_real_tool_sets(name: str, shared_dir: Path, request: pytest.FixtureRequ
         tools = {tool["function"]["name"]: tool["function"].get("parameters") for tool in row["tools"]}
         calls = [(call["name"], call["arguments"]) for call in row["calls"]]
         text = turn(subject, tools, "", calls)
-        check_cuts(subject.adapter.format, list(tools), text)
-        reply = reply_of(subject.adapter.format, list(tools), text)
+        check_cuts(subject.adapter.format, [Tool(*tool) for tool in tools.items()], text)
+        reply = reply_of(subject.adapter.format, [Tool(*tool) for tool in tools.items()], text)
         assert [(call.name, json.loads(call.arguments)) for call in reply.calls] == calls
         if number % 20 == 0:
             grammar = compile_grammar(subject.adapter, tools, "required")

@@ -7,13 +7,22 @@ from typing import NamedTuple
 
 import pytest
 
-from chat_adapters.adapters import Arguments, CallEnd, Format, JsonCall, Parser, ParserClosedError, read_reply
+from chat_adapters.adapters import (
+    Arguments,
+    CallEnd,
+    Format,
+    JsonCall,
+    Parser,
+    ParserClosedError,
+    Tool,
+    read_reply,
+)
 from chat_adapters.adapters._values import REPAIRS
 from chat_adapters.toolkit.checks import check_cuts, read, reply_of
 
 MARKED = Format(call=JsonCall(open="<call>", close="</call>"), lead="\n", separator="\n")
 BARE = Format(call=JsonCall(arguments_key="parameters"), separator="; ")
-TOOLS = ("get", "get_time")
+TOOLS = (Tool("get"), Tool("get_time"))
 
 
 class Case(NamedTuple):

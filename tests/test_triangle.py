@@ -19,7 +19,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from triangle import Subject, admits, compile_grammar, turn, walk
 
-from chat_adapters.adapters import ADAPTERS, Adapter, Call, Reply
+from chat_adapters.adapters import ADAPTERS, Adapter, Call, Reply, Tool
 from chat_adapters.toolkit.checks import check_cuts, reply_of
 from chat_adapters.toolkit.strategies import calls_of, cuts, texts, tool_sets
 
@@ -55,8 +55,8 @@ def test_the_parser_reads_what_the_template_writes(subject: Subject, data: st.Da
     content = data.draw(texts())
     assume(all(form.open.strip() not in content for form in format.forms))
     text = turn(subject, tools, content, calls)
-    check_cuts(format, list(tools), text, [data.draw(cuts(text))])
-    reply = reply_of(format, list(tools), text)
+    check_cuts(format, [Tool(*tool) for tool in tools.items()], text, [data.draw(cuts(text))])
+    reply = reply_of(format, [Tool(*tool) for tool in tools.items()], text)
     assert reply.content == content
     assert [(call.name, json.loads(call.arguments)) for call in reply.calls] == calls
 
@@ -80,9 +80,9 @@ def test_the_grammar_admits_what_the_template_writes(subject: Subject, data: st.
 @given(tools=tool_sets(), seed=st.integers(0, 2**32))
 def test_the_parser_reads_what_the_grammar_admits(subject: Subject, tools: dict[str, Any], seed: int) -> None:
     text = walk(compile_grammar(subject.adapter, tools, "required"), seed)
-    reading = check_cuts(subject.adapter.format, list(tools), text)
+    reading = check_cuts(subject.adapter.format, [Tool(*tool) for tool in tools.items()], text)
     assert not reading.repairs
-    reply = reply_of(subject.adapter.format, list(tools), text)
+    reply = reply_of(subject.adapter.format, [Tool(*tool) for tool in tools.items()], text)
     assert reply.calls
     assert reply.content == ""
     for call in reply.calls:
@@ -108,6 +108,6 @@ def test_replies_are_what_the_types_say() -> None:
         'Hi\n<tool_call>\n{"name": "f", "arguments": {"a": "é"}}\n</tool_call>\n'
         '<tool_call>\n{"name": "f", "arguments": {}}\n</tool_call>'
     )
-    assert reply_of(ADAPTERS["qwen2_5"].format, ["f"], text) == Reply(
+    assert reply_of(ADAPTERS["qwen2_5"].format, [Tool("f")], text) == Reply(
         "Hi", (Call("f", '{"a": "é"}'), Call("f", "{}"))
     )

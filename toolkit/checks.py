@@ -5,7 +5,19 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from ..adapters import Arguments, CallBegin, CallEnd, Event, Format, Markup, Parser, Reply, Text, read_reply
+from ..adapters import (
+    Arguments,
+    CallBegin,
+    CallEnd,
+    Event,
+    Format,
+    Markup,
+    Parser,
+    Reply,
+    Text,
+    Tool,
+    read_reply,
+)
 from ..adapters._values import REPAIRS
 
 __all__ = ["Reading", "check_cuts", "check_reading", "pieces", "read", "reply_of"]
@@ -26,14 +38,14 @@ def pieces(text: str, cuts: Iterable[int]) -> list[str]:
 
 def read(
     format: Format,
-    tool_names: Sequence[str],
+    tools: Sequence[Tool],
     deltas: Iterable[str],
     *,
     unknown_tools: Literal["forward", "content"] = "forward",
     repairs: frozenset[str] = REPAIRS,
 ) -> Reading:
     """Feeds the deltas to a fresh parser."""
-    parser = Parser(format, tool_names, unknown_tools=unknown_tools, repairs=repairs)
+    parser = Parser(format, tools, unknown_tools=unknown_tools, repairs=repairs)
     events: list[Event] = []
     for delta in deltas:
         events += parser.feed(delta)
@@ -41,9 +53,9 @@ def read(
     return Reading(tuple(_joined(events)), dict(parser.repairs))
 
 
-def reply_of(format: Format, tool_names: Sequence[str], text: str) -> Reply:
+def reply_of(format: Format, tools: Sequence[Tool], text: str) -> Reply:
     """The reply as a client gets it."""
-    return read_reply(Parser(format, tool_names), text)
+    return read_reply(Parser(format, tools), text)
 
 
 def check_reading(text: str, reading: Reading) -> None:
@@ -87,7 +99,7 @@ def check_reading(text: str, reading: Reading) -> None:
 
 def check_cuts(
     format: Format,
-    tool_names: Sequence[str],
+    tools: Sequence[Tool],
     text: str,
     cuts: Iterable[Sequence[int]] = (),
     *,
@@ -101,7 +113,7 @@ def check_cuts(
     """
 
     def way(deltas: list[str]) -> Reading:
-        return read(format, tool_names, deltas, unknown_tools=unknown_tools, repairs=repairs)
+        return read(format, tools, deltas, unknown_tools=unknown_tools, repairs=repairs)
 
     whole = way([text])
     check_reading(text, whole)

@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from ..adapters import Format, JsonCall
+from ..adapters import Form, Format
 
 __all__ = [
     "arguments",
@@ -95,7 +95,7 @@ def written_calls(draw: st.DrawFn, format: Format, names: Sequence[str]) -> str:
     return text
 
 
-def _envelope(form: JsonCall, names: Sequence[str]) -> list[str]:
+def _envelope(form: Form, names: Sequence[str]) -> list[str]:
     return [
         piece
         for name in names

@@ -21,7 +21,7 @@ from ..adapters import (
     get,
     read_reply,
 )
-from ..adapters import Tool as GrammarTool
+from ..adapters import Tool as OfferedTool
 from ..adapters import structural_tag as build_structural_tag
 from ._vllm import (
     BuiltinToolParam,
@@ -66,8 +66,10 @@ class AdapterToolParser(ToolParser):
         """
         super().__init__(tokenizer, tools)
         self._stop_token_ids = _token_ids(self.adapter, tokenizer)
-        self._tool_names = [
-            tool.function.name if isinstance(tool, ChatCompletionToolsParam) else tool.name
+        self._offered = [
+            OfferedTool(tool.function.name, tool.function.parameters)
+            if isinstance(tool, ChatCompletionToolsParam)
+            else OfferedTool(tool.name, tool.parameters)
             for tool in get_function_tools(tools or [])
         ]
         self._parser: Parser | None = None
@@ -134,7 +136,7 @@ class AdapterToolParser(ToolParser):
         return ""
 
     def _new_parser(self) -> Parser:
-        return Parser(self.adapter.format, self._tool_names)
+        return Parser(self.adapter.format, self._offered)
 
 
 @cache
@@ -163,7 +165,7 @@ def _structural_tag_builder(
         reasoning: bool,
         token_suffix: str,
     ) -> StructuralTag:
-        offered = [GrammarTool(tool.function.name, tool.function.parameters) for tool in tools]
+        offered = [OfferedTool(tool.function.name, tool.function.parameters) for tool in tools]
         try:
             return StructuralTag.model_validate(build_structural_tag(adapter.format, offered, tool_choice))
         except ChatAdaptersError as error:

@@ -2,13 +2,13 @@
 
 import json
 import re
-from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from ._format import JsonCall
-from ._values import BAD, DONE, MORE, WHITE, DecodedReader, Repairs, ValueReader, next_significant, skip_white
+from ._reader import CallReader, Offered
+from ._values import BAD, DONE, WHITE, ValueReader, next_significant, skip_white
 
-__all__ = ["CallReader", "Offered"]
+__all__ = ["JsonCallReader"]
 
 _KEY = re.compile(r"""(["'])([^"'\\\x00-\x1f]{0,64})\1""")
 _KEY_CUT = re.compile(r"""["']([^"'\\\x00-\x1f]{0,64})\Z""")
@@ -20,100 +20,21 @@ _NAME_CUT = {
     '"': re.compile(r'"((?:[^"\\\x00-\x1f]|\\[^\x00-\x1f]){0,256})\\?\Z'),
     "'": re.compile(r"'([^'\\\x00-\x1f]{0,256})\Z"),
 }
-_NO_ARGUMENTS = ("null", "None")
 
 
-class Offered:
-    """The names of the tools that the request offers."""
-
-    __slots__ = ("_names", "_sorted")
-
-    def __init__(self, names: Iterable[str]) -> None:
-        self._names = frozenset(names)
-        self._sorted = sorted(self._names)
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._names
-
-    def could_begin(self, start: str) -> bool:
-        """Whether some name begins like this."""
-        place = bisect_left(self._sorted, start)
-        return place < len(self._sorted) and self._sorted[place].startswith(start)
-
-
-class CallReader:
-    """Reads one call, from its opening brace (or from the bracket of an array of calls) to its closing one.
-
-    `read` works as `ValueReader.read` does. A call is `announced` once it is certain to be one: then `name` is set
-    and `out` collects the pieces of its arguments. When `status` is BAD before that, it was no call; after that, its
-    arguments have gone bad. DONE: the call is over, or what follows does not belong to it.
-    """
-
-    __slots__ = (
-        "_depth",
-        "_form",
-        "_member",
-        "_offered",
-        "_skipped",
-        "_step",
-        "_value",
-        "announced",
-        "in_array",
-        "name",
-        "repairs",
-        "status",
-        "surplus",
-    )
+class JsonCallReader(CallReader):
+    """Reads a JSON call, from its opening brace (or from the bracket of an array of calls) to its closing one."""
 
     def __init__(
         self, form: JsonCall, offered: Offered, repairs: frozenset[str], *, in_array: bool = False
     ) -> None:
-        self.repairs = Repairs(repairs)
-        self.status = MORE
-        self.name: str | None = None
-        self.announced = False
+        super().__init__(offered, repairs)
         self.in_array = in_array
-        self.surplus = 0
-        """How many closing braces more than opening ones may follow."""
         self._form = form
-        self._offered = offered
         self._depth = 0
-        self._value: ValueReader | DecodedReader | None = None
         self._skipped = ValueReader(self.repairs)
         self._member: Callable[[str, int], int | None] = self._other
-        self._step: Callable[[str, int], int | None] = self._open
-
-    def read(self, text: str, pos: int) -> int:
-        while pos < len(text) and self.status == MORE:
-            after = self._step(text, pos)
-            if after is None:
-                break
-            pos = after
-        return pos
-
-    @property
-    def complete(self) -> bool:
-        """The arguments are one whole JSON object."""
-        return self._value is not None and self._value.complete
-
-    @property
-    def closable(self) -> bool:
-        """The arguments lack nothing but closing braces."""
-        return self._value is not None and self._value.closable
-
-    def close_arguments(self) -> None:
-        """Writes the closing braces that are missing; only where `closable`."""
-        assert isinstance(self._value, ValueReader)
-        self._value.out.append(self._value.close())
-
-    def take(self) -> str:
-        """The arguments read since the last time."""
-        if self._value is None:
-            return ""
-        pieces = self._value.out
-        arguments = pieces[0] if len(pieces) == 1 else "".join(pieces)
-        pieces.clear()
-        return arguments
+        self._step = self._open
 
     # The steps before the announcement.
 
@@ -215,56 +136,22 @@ class CallReader:
         return name
 
     def _arguments(self, text: str, pos: int) -> int | None:
-        char = text[pos]
-        if char in WHITE:
+        if text[pos] in WHITE:
             return skip_white(text, pos)
         if self._value is not None:
             return self._other(text, pos)
-        if char == "{":
-            self._value = ValueReader(self.repairs)
-            self._step = self._read_arguments
-            return pos
-        if char in "\"'":
-            return self._arguments_string(text, pos)
-        for word in _NO_ARGUMENTS:
-            if text.startswith(word, pos):
-                self._step = self._next_member
-                return pos + len(word)
-            if word.startswith(text[pos:]):
-                return None
-        return self._bad(pos)
+        return self._begin_arguments(text, pos)
 
-    def _arguments_string(self, text: str, pos: int) -> int | None:
-        brace = next_significant(text, pos + 1)
-        if brace == len(text):
-            return None
-        if text[brace] != "{" or not self.repairs.make("arguments_string"):
-            return self._bad(pos)
-        self._value = DecodedReader(self.repairs, text[pos])
-        self._step = self._read_arguments
-        return pos + 1
+    def _null_arguments(self) -> None:
+        self._step = self._next_member  # arguments may still come under another key
 
-    def _read_arguments(self, text: str, pos: int) -> int | None:
-        value = self._value
-        assert value is not None
-        after = value.read(text, pos)
-        if not self.announced:
-            self._announce_if_certain()
-        if value.status == BAD:
-            return self._bad(after)
-        if value.status == DONE:
-            self.surplus += value.doubled
-            self._step = self._tail if self.announced else self._next_member
-        elif after == pos:
-            return None
-        return after
+    def _arguments_done(self) -> None:
+        self._step = self._tail if self.announced else self._next_member
 
     def _function(self, text: str, pos: int) -> int | None:
         if text[pos] in WHITE:
             return skip_white(text, pos)
-        if text[pos] != "{":
-            return self._name(text, pos)
-        if self._depth == 2:
+        if text[pos] != "{" or self._depth == 2:
             return self._bad(pos)
         self._depth = 2
         self._step = self._first_key
@@ -303,15 +190,12 @@ class CallReader:
         # No arguments at all: only a marker makes a call of that.
         if self.name is None or not self._form.marked:
             return self._bad(pos)
-        self._value = ValueReader(self.repairs)
-        self._value.read("{}", 0)
-        self.announced = True
-        self.status = DONE
+        self._call_without_arguments()
         return pos + 1
 
     def _announce_if_certain(self) -> None:
         value = self._value
-        if self.name is not None and value is not None and value.opened and not self.announced:
+        if value is not None and value.opened:
             self.announced = True
             if value.status == DONE:
                 self._step = self._tail
@@ -353,13 +237,7 @@ class CallReader:
         self.status = DONE
         return pos
 
-    # What the steps share.
-
     def _skip(self, text: str, pos: int) -> int:
         after = self._skipped.read(text, pos)
         self._skipped.out.clear()
         return after
-
-    def _bad(self, pos: int) -> int:
-        self.status = BAD
-        return pos

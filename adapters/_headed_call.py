@@ -1,0 +1,75 @@
+"""Reads one call whose name stands in a head of its own, the arguments behind it."""
+
+import re
+from functools import cache
+
+from ._format import HeadedCall
+from ._reader import CallReader, Offered
+from ._values import BAD, WHITE, RawReader, next_significant
+
+__all__ = ["HeadedCallReader"]
+
+_FENCE = "```"
+_FENCE_OPEN = re.compile(r"```[A-Za-z0-9_+-]{0,32}[ \t]*\r?\n")
+_FENCE_CUT = re.compile(r"`{1,2}\Z|```[A-Za-z0-9_+-]{0,32}[ \t]{0,32}\r?\Z")
+
+
+class HeadedCallReader(CallReader):
+    """Reads a headed call, from its name on; `name` is given for another call under the same head."""
+
+    def __init__(
+        self, form: HeadedCall, offered: Offered, repairs: frozenset[str], *, name: str | None = None
+    ) -> None:
+        super().__init__(offered, repairs)
+        self._form = form
+        self.name = name
+        self._step = self._name if name is None else self._arguments
+
+    def _name(self, text: str, pos: int) -> int | None:
+        match = _head(self._form.between).match(text, pos)
+        if match is None:
+            return self._bad(pos)
+        if match["end"] is None:
+            return None if match.end() == len(text) else self._bad(pos)
+        self.name = match["name"].rstrip(WHITE)
+        if not self.name:
+            return self._bad(pos)
+        self._step = self._between
+        return match.end("name")
+
+    # White space before what is missing stays where it is: another head may begin with that line feed.
+
+    def _between(self, text: str, pos: int) -> int | None:
+        mark = self._form.between.strip()
+        here = next_significant(text, pos)
+        if text.startswith(mark, here):
+            self._step = self._arguments
+            return here + len(mark)
+        return None if mark.startswith(text[here:]) else self._bad(pos)
+
+    def _arguments(self, text: str, pos: int) -> int | None:
+        here = next_significant(text, pos)
+        if here == len(text):
+            return None
+        if text[here] == "`" and self._form.fenced_code and self.name == self._offered.interpreter:
+            return self._code(text, here)
+        after = self._begin_arguments(text, here)
+        return self._bad(pos) if self.status == BAD else after
+
+    def _code(self, text: str, pos: int) -> int | None:
+        opening = _FENCE_OPEN.match(text, pos)
+        if opening is None:
+            return None if _FENCE_CUT.match(text, pos) else self._bad(pos)
+        assert self.name is not None
+        marks = (self._form.open.strip(), self._form.between.strip())
+        self._value = RawReader(self._offered.code_key(self.name), "\n" + _FENCE, marks)
+        self.announced = True
+        self._step = self._read_arguments
+        return opening.end()
+
+
+@cache
+def _head(between: str) -> re.Pattern[str]:
+    """A name of at most 256 characters, and the first character of what ends it, if that is there already."""
+    end = re.escape(between[0])
+    return re.compile(rf"[ \t]{{0,32}}(?P<name>[^{end}\x00-\x1f]{{0,256}})(?P<end>{end})?")

@@ -1,0 +1,49 @@
+"""Reads what stands behind a tag: a JSON call, a built-in one, or code."""
+
+import re
+
+from ._format import TaggedCall
+from ._json_call import JsonCallReader
+from ._reader import Offered
+from ._values import WHITE, RawReader, skip_white
+
+__all__ = ["TaggedCallReader"]
+
+_BUILT_IN = re.compile(r"([A-Za-z_][A-Za-z0-9_./-]{0,63})\.call\(([A-Za-z_][A-Za-z0-9_]{0,63})=\"")
+_BUILT_IN_CUT = re.compile(
+    r"[A-Za-z_][A-Za-z0-9_./-]{0,63}(?:\.(?:c(?:a(?:l(?:l(?:\((?:[A-Za-z_][A-Za-z0-9_]{0,63}=?)?)?)?)?)?)?)?\Z"
+)
+
+
+class TaggedCallReader(JsonCallReader):
+    """Reads a call from behind its tag."""
+
+    def __init__(
+        self, form: TaggedCall, offered: Offered, repairs: frozenset[str], *, in_array: bool = False
+    ) -> None:
+        super().__init__(form, offered, repairs, in_array=in_array)
+        self._builtins = form.builtins
+        self._step = self._open if in_array else self._tagged
+
+    def _tagged(self, text: str, pos: int) -> int | None:
+        if text[pos] in WHITE:
+            return skip_white(text, pos)
+        if text[pos] in "{[":
+            self._step = self._open
+            return pos
+        built_in = _BUILT_IN.match(text, pos)
+        if built_in and (built_in[1] in self._offered or built_in[1] in self._builtins):
+            return self._raw(built_in[1], built_in[2], '")', built_in.end())
+        if built_in is None and _BUILT_IN_CUT.match(text, pos):
+            return None
+        interpreter = self._offered.interpreter
+        if interpreter is None:
+            return self._bad(pos)
+        return self._raw(interpreter, self._offered.code_key(interpreter), "", pos)
+
+    def _raw(self, name: str, key: str, end: str, pos: int) -> int:
+        self.name = name
+        self._value = RawReader(key, end)
+        self.announced = True
+        self._step = self._read_arguments
+        return pos
