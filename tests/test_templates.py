@@ -34,6 +34,13 @@ PROMPTS = sorted(f"{path.parent.parent.name}/{path.parent.name}" for path in FIX
 REPLIES = sorted(case for case in PROMPTS if (FIXTURES / case / "output.txt").exists())
 
 CHANGED_BEFORE_THE_TEMPLATE = {
+    "qwen2/bare_tools": "vLLM refuses tools without the wrapper",
+    "qwen2/history_code_string": "vLLM makes objects of arguments in a string, {} of code",
+    "qwen2/history_string_arguments": "vLLM makes objects of arguments in a string",
+    "qwen2/null_arguments": "vLLM refuses calls without arguments",
+    "qwen2/null_contents_everywhere": "vLLM refuses null contents but the assistant's",
+    "qwen2/number_results": "vLLM refuses contents that are numbers",
+    "qwen2/tools_empty": "vLLM refuses an empty list of tools",
     "qwen2_5/bare_tools": "vLLM refuses tools without the wrapper",
     "qwen2_5/history_bare_call": "vLLM refuses calls without the wrapper",
     "qwen2_5/null_arguments": "vLLM refuses calls without arguments",
@@ -78,6 +85,7 @@ def render(adapter: str, request: Mapping[str, Any]) -> str:
         tokenize=False,
         add_generation_prompt=request.get("add_generation_prompt", True),
         continue_final_message=request.get("continue_final_message", False),
+        **request.get("chat_template_kwargs", {}),
     )
     return text
 
