@@ -19,7 +19,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chat_adapters.adapters import ADAPTERS, get
+from chat_adapters.adapters import ADAPTERS, Tool, get
+from chat_adapters.toolkit.checks import reply_of
 
 jinja2 = pytest.importorskip("jinja2")
 tokenizers = pytest.importorskip("tokenizers")
@@ -34,6 +35,14 @@ PROMPTS = sorted(f"{path.parent.parent.name}/{path.parent.name}" for path in FIX
 REPLIES = sorted(case for case in PROMPTS if (FIXTURES / case / "output.txt").exists())
 
 CHANGED_BEFORE_THE_TEMPLATE = {
+    "llama3_1/bare_tools": "vLLM refuses tools without the wrapper",
+    "llama3_1/builtin_string_arguments": "vLLM makes objects of arguments in a string",
+    "llama3_1/history_bare_call": "vLLM refuses calls without the wrapper",
+    "llama3_1/null_arguments": "vLLM refuses calls without arguments",
+    "llama3_1/null_contents_everywhere": "vLLM refuses null contents but the assistant's",
+    "llama3_1/results_data": "vLLM refuses contents that are objects or numbers",
+    "llama3_1/tools_empty": "vLLM refuses an empty list of tools",
+    "llama3_1/tools_key_order": "vLLM orders the keys of a tool, and drops those it does not know",
     "qwen2/bare_tools": "vLLM refuses tools without the wrapper",
     "qwen2/history_code_string": "vLLM makes objects of arguments in a string, {} of code",
     "qwen2/history_string_arguments": "vLLM makes objects of arguments in a string",
@@ -59,6 +68,15 @@ ROLES = {
     "ipython": "tool",
 }
 """Roles, and the role that each is another spelling of."""
+
+TRIMS = {"llama3_1"}
+"""Adapters whose official template trims what system, user and an assistant without calls say."""
+
+SWITCHES: list[tuple[str, Json]] = [
+    ("llama3_1", {"tools_in_user_message": False}),
+    ("llama3_1", {"builtin_tools": ["brave_search"]}),
+]
+"""What a template can be told besides, in `chat_template_kwargs`."""
 
 
 # Rendering
@@ -192,6 +210,7 @@ HARD = (
     "é 你好 🙂 <&>'\"",
     "<tool_call>\n{",
     "<|im_end|>",
+    "<|eot_id|><|python_tag|>",
 )
 texts = st.text(max_size=12) | st.sampled_from(HARD)
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts
@@ -304,10 +323,11 @@ def test_vllm_renders_alike(adapter: str, data: st.DataObject) -> None:
     assert serve(adapter, other, content_format) == render(adapter, request)
 
 
-@pytest.mark.parametrize("adapter", ADAPTERS)
-@given(requests)
-def test_a_prompt_begins_the_next_one(adapter: str, request: Json) -> None:
+@pytest.mark.parametrize(("adapter", "switches"), [*((adapter, {}) for adapter in ADAPTERS), *SWITCHES])
+@given(request=requests)
+def test_a_prompt_begins_the_next_one(adapter: str, switches: Json, request: Json) -> None:
     """Prompt + what the model writes must be how the next prompt begins, or vLLM's prefix cache misses."""
+    request = {**request, "chat_template_kwargs": switches}
     messages = request["messages"]
     rendered = ""
     for end, message in enumerate(messages):
@@ -319,7 +339,7 @@ def test_a_prompt_begins_the_next_one(adapter: str, request: Json) -> None:
 
 
 def reply(adapter: str, message: Json) -> str:
-    """What the model writes for a message, by the format's description."""
+    """What the model writes for a message by the format's description, without white space that is trimmed."""
     wire = get(adapter).format
     written = [
         wire.call.begin(call["function"]["name"])
@@ -327,8 +347,36 @@ def reply(adapter: str, message: Json) -> str:
         + wire.call.end
         for call in message.get("tool_calls", [])
     ]
-    lead = wire.lead if message["content"] and written else ""
-    return str(message["content"]) + lead + wire.separator.join(written)
+    said = str(message["content"])
+    if adapter in TRIMS and not written:
+        said = said.strip()
+    return said + (wire.lead if said and written else "") + wire.separator.join(written)
+
+
+codes = texts | st.sampled_from(
+    ["print(1)\n", "pass", " x", "[1]", "f.call(1)", 'brave_search.call(query="x")']
+)
+
+
+@given(said=st.sampled_from(["", "So: ", "\n"]), query=texts, code=codes)
+def test_llama_calls_of_built_in_tools_are_read_back(said: str, query: str, code: str) -> None:
+    wire = get("llama3_1").format
+    offered = [Tool("brave_search"), Tool("code_interpreter")]
+    for name, key, value in (("brave_search", "query", query), ("code_interpreter", "code", code)):
+        call = {"type": "function", "function": {"name": name, "arguments": {key: value}}}
+        turn = {"role": "assistant", "content": said, "tool_calls": [call]}
+        request = {
+            **user("Hi"),
+            "chat_template_kwargs": {"builtin_tools": ["brave_search", "code_interpreter"]},
+        }
+        prompt = render("llama3_1", request)
+        history = render(
+            "llama3_1", {**request, "messages": [*request["messages"], turn], "add_generation_prompt": False}
+        )
+        written = history.removeprefix(prompt).removesuffix("<|eom_id|>")
+        read_back = reply_of(wire, offered, written)
+        assert read_back.content == said
+        assert [(call.name, json.loads(call.arguments)) for call in read_back.calls] == [(name, {key: value})]
 
 
 @pytest.mark.parametrize(
