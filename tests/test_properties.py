@@ -4,7 +4,7 @@ import json
 
 import pytest
 from formats import FORMATS
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chat_adapters.adapters import Arguments, Call, CallEnd, Format, Parser, Reply, Text, Tool
@@ -13,10 +13,10 @@ from chat_adapters.adapters._values import HOLD, MORE, REPAIRS, Repairs, ValueRe
 from chat_adapters.toolkit.checks import check_cuts, read, reply_of
 from chat_adapters.toolkit.strategies import (
     arguments,
+    contents,
     cuts,
     json_values,
     noise,
-    texts,
     tool_names,
     written_calls,
 )
@@ -47,14 +47,7 @@ def test_any_reply_reads_the_same_for_every_cut_and_loses_nothing(
 def test_what_a_model_was_trained_to_write_is_read_back(format: Format, data: st.DataObject) -> None:
     names = data.draw(st.lists(tool_names(), min_size=1, max_size=4, unique=True))
     calls = data.draw(st.lists(st.tuples(st.sampled_from(names), arguments()), min_size=1, max_size=3))
-    content = data.draw(texts())
-    assume(
-        not any(
-            marker in content
-            for marker in ("{", "[", *(form.open.strip() for form in format.forms if form.open))
-        )
-    )
-    assume(format.call.marked or "```" not in content)
+    content = data.draw(contents(format))
     ensure_ascii = data.draw(st.booleans())
     written = [(name, json.dumps(value, ensure_ascii=ensure_ascii)) for name, value in calls]
     turn = format.separator.join(format.call.begin(name) + body + format.call.end for name, body in written)

@@ -10,6 +10,7 @@ from ..adapters import Form, Format
 __all__ = [
     "arguments",
     "calls_of",
+    "contents",
     "cuts",
     "instances",
     "json_values",
@@ -30,6 +31,21 @@ _HARD = (
 def texts() -> st.SearchStrategy[str]:
     """Any text, often one that looks like markup."""
     return st.lists(st.sampled_from(_HARD) | st.text(max_size=5), max_size=6).map("".join)
+
+
+def contents(format: Format) -> st.SearchStrategy[str]:
+    """Text beside calls: anything in which no call can begin, so that it must be read back as it is."""
+    openers = [form.open.strip() for form in format.forms]
+    signs = [*filter(None, openers), *(("{", "[", "```") if "" in openers else ())]
+
+    def without_openers(text: str) -> str:
+        while found := [sign for sign in signs if sign in text]:
+            text = text.replace(found[0], "")
+        while found := [prelude for prelude in format.preludes if text.startswith(prelude)]:
+            text = text.removeprefix(found[0])
+        return text
+
+    return texts().map(without_openers)
 
 
 def json_values() -> st.SearchStrategy[object]:

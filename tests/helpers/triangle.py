@@ -95,7 +95,7 @@ def walk(grammar: xgrammar.CompiledGrammar, seed: int, limit: int = 4000) -> str
             .tolist()
         )
         if _STOP in allowed and (len(allowed) == 1 or chance.random() < 0.5):
-            return written.decode()
+            return written.decode(errors="replace")  # as a server does with bytes that are no character
         allowed = [token for token in allowed if token != _STOP]
         closers = [token for token in allowed if token in _CLOSERS]
         token = chance.choice(closers if closers and chance.random() < 0.3 else allowed)
