@@ -19,7 +19,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chat_adapters.adapters import ADAPTERS, Tool, get
+from chat_adapters.adapters import ADAPTERS, JsonCall, Tool, get
 from chat_adapters.toolkit.checks import reply_of
 
 jinja2 = pytest.importorskip("jinja2")
@@ -72,9 +72,14 @@ ROLES = {
 TRIMS = {"llama3_1"}
 """Adapters whose official template trims what system, user and an assistant without calls say."""
 
+WITHIN_A_TURN = {"qwen2": ": "}
+"""What comes first in a reply where the prompt ends inside the assistant's turn, behind a result."""
+
 SWITCHES: list[tuple[str, Json]] = [
     ("llama3_1", {"tools_in_user_message": False}),
     ("llama3_1", {"builtin_tools": ["brave_search"]}),
+    ("qwen2", {"parallel_function_calls": False}),
+    ("qwen2", {"lang": "zh"}),
 ]
 """What a template can be told besides, in `chat_template_kwargs`."""
 
@@ -326,19 +331,27 @@ def test_vllm_renders_alike(adapter: str, data: st.DataObject) -> None:
 @pytest.mark.parametrize(("adapter", "switches"), [*((adapter, {}) for adapter in ADAPTERS), *SWITCHES])
 @given(request=requests)
 def test_a_prompt_begins_the_next_one(adapter: str, switches: Json, request: Json) -> None:
-    """Prompt + what the model writes must be how the next prompt begins, or vLLM's prefix cache misses."""
+    """Prompt + what the model writes must be how the next prompt begins, or vLLM's prefix cache misses.
+
+    From the first user message on: until then a template may not know the language of the conversation.
+    """
     request = {**request, "chat_template_kwargs": switches}
     messages = request["messages"]
     rendered = ""
     for end, message in enumerate(messages):
-        if message["role"] == "assistant" and end > 0:
-            prompt = render(adapter, {**request, "messages": messages[:end]})
+        before = messages[:end]
+        if message["role"] == "assistant" and any(earlier["role"] == "user" for earlier in before):
+            prompt = render(adapter, {**request, "messages": before})
             assert prompt.startswith(rendered)
-            rendered = prompt + reply(adapter, message)
+            rendered = prompt + reply(adapter, message, lead_of_reply(adapter, before))
     assert render(adapter, request).startswith(rendered)
 
 
-def reply(adapter: str, message: Json) -> str:
+def lead_of_reply(adapter: str, messages: list[Json]) -> str:
+    return WITHIN_A_TURN.get(adapter, "") if messages[-1]["role"] == "tool" else ""
+
+
+def reply(adapter: str, message: Json, lead: str) -> str:
     """What the model writes for a message by the format's description, without white space that is trimmed."""
     wire = get(adapter).format
     written = [
@@ -350,6 +363,7 @@ def reply(adapter: str, message: Json) -> str:
     said = str(message["content"])
     if adapter in TRIMS and not written:
         said = said.strip()
+    said = lead + said
     return said + (wire.lead if said and written else "") + wire.separator.join(written)
 
 
@@ -379,6 +393,25 @@ def test_llama_calls_of_built_in_tools_are_read_back(said: str, query: str, code
         assert [(call.name, json.loads(call.arguments)) for call in read_back.calls] == [(name, {key: value})]
 
 
+@given(
+    said=st.sampled_from(["", "So: ", "\n"]),
+    code=codes | st.sampled_from(["```", "x\n✿FUNCTION✿: f\n✿ARGS✿: {}"]),
+)
+def test_qwen2_code_is_read_back(said: str, code: str) -> None:
+    script = {"type": "object", "properties": {"script": {"type": "string"}}, "required": ["script"]}
+    tool = {"name": "code_interpreter", "description": "Run Python.", "parameters": script}
+    call = {"function": {"name": "code_interpreter", "arguments": {"script": code}}}
+    request = {**user("Hi"), "tools": [tool]}
+    turn = {"role": "assistant", "content": said, "tool_calls": [call, call]}
+    history = render(
+        "qwen2", {**request, "messages": [*request["messages"], turn], "add_generation_prompt": False}
+    )
+    written = history.removeprefix(render("qwen2", request)).removesuffix("<|im_end|>\n")
+    read_back = reply_of(get("qwen2").format, [Tool("code_interpreter", script)], written)
+    assert read_back.content == said
+    assert [json.loads(call.arguments) for call in read_back.calls] == [{"script": code}] * 2
+
+
 @pytest.mark.parametrize(
     "prompt",
     [
@@ -396,7 +429,8 @@ def test_continues_the_final_message(
 ) -> None:
     messages = [*request["messages"], {"role": "assistant", "content": start}]
     ending = {"add_generation_prompt": False, "continue_final_message": True}
-    assert prompt(adapter, {**request, "messages": messages, **ending}) == render(adapter, request) + start
+    begun = render(adapter, request) + lead_of_reply(adapter, request["messages"])
+    assert prompt(adapter, {**request, "messages": messages, **ending}) == begun + start
 
 
 # What one template promises, said plainly
@@ -440,7 +474,9 @@ def test_arguments_in_a_string_stand_as_written(adapter: str) -> None:
     )
 
 
-@pytest.mark.parametrize("adapter", ADAPTERS)
+@pytest.mark.parametrize(
+    "adapter", [name for name in ADAPTERS if isinstance(get(name).format.call, JsonCall)]
+)
 def test_any_name_is_written_as_json(adapter: str) -> None:
     name = 'say "\\hi"'
     call = {"type": "function", "function": {"name": name, "arguments": {}}}
@@ -507,3 +543,40 @@ def test_vllm_hands_on_what_the_template_says(adapter: str) -> None:
 @pytest.mark.parametrize("adapter", ADAPTERS)
 def test_vllm_sees_a_template_that_takes_strings(adapter: str) -> None:
     assert detect(adapter, "auto") == "string"
+
+
+# What one template has besides
+
+
+@pytest.mark.parametrize(
+    ("text", "chinese"),
+    [
+        ("\u4dff", False),
+        ("\u4e00", True),
+        ("\u9fff", True),
+        ("\ua000", False),
+        ("こんにちは", False),
+        ("日本", True),
+    ],
+)
+@pytest.mark.parametrize("role", ["system", "user"])
+def test_qwen2_reads_the_language_from_its_characters(role: str, text: str, chinese: bool) -> None:
+    spoken = {"system": "Be terse.", "user": "Hi"} | {role: f"é {text} 🙂"}
+    messages = [{"role": role, "content": content} for role, content in spoken.items()]
+    assert ("# 工具" in render("qwen2", {"messages": messages, "tools": [{"name": "f"}]})) == chinese
+
+
+def test_qwen2_is_told_of_parallel_calls_unless_they_are_off() -> None:
+    request = {**user("Hi"), "tools": [{"name": "f"}]}
+    told = [
+        "in parallel"
+        in render("qwen2", {**request, "chat_template_kwargs": {"parallel_function_calls": value}})
+        for value in (True, None, False)
+    ]
+    assert told == [True, True, False]
+
+
+def test_qwen2_knows_two_languages() -> None:
+    request = {**user("Hi"), "tools": [{"name": "f"}], "chat_template_kwargs": {"lang": "fr"}}
+    with pytest.raises(jinja2.TemplateError, match=r'^lang is "fr": send "en" or "zh"'):
+        render("qwen2", request)
