@@ -145,7 +145,9 @@ class Format:
     tag: str = ""
     """What may stand before the first call, in the grammar; where the parser reads it, it opens a form of its own."""
     preludes: tuple[str, ...] = ()
-    """Markup that a reply may begin with, once each: the rest of a marker that the prompt has begun."""
+    """Markup that a reply may begin with: the rest of a marker that the prompt has begun."""
+    stop_strings: tuple[str, ...] = ()
+    """What the model writes where it should wait for a result: the server stops a reply there, or just behind it."""
 
     def __post_init__(self) -> None:
         if self.lead.strip():
@@ -178,7 +180,6 @@ class Adapter:
     """Special tokens that the template writes; the tokenizer must know each as one token."""
     stop_tokens: tuple[str, ...]
     """Tokens that end a reply; the tokenizer must know each as one token."""
-    stop_strings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):

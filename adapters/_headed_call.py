@@ -5,7 +5,7 @@ from functools import cache
 
 from ._format import HeadedCall
 from ._reader import CallReader, Offered
-from ._values import BAD, WHITE, RawReader, next_significant
+from ._values import BAD, MORE, WHITE, RawReader, next_significant
 
 __all__ = ["HeadedCallReader"]
 
@@ -18,10 +18,17 @@ class HeadedCallReader(CallReader):
     """Reads a headed call, from its name on; `name` is given for another call under the same head."""
 
     def __init__(
-        self, form: HeadedCall, offered: Offered, repairs: frozenset[str], *, name: str | None = None
+        self,
+        form: HeadedCall,
+        offered: Offered,
+        repairs: frozenset[str],
+        *,
+        stop_strings: tuple[str, ...] = (),
+        name: str | None = None,
     ) -> None:
         super().__init__(offered, repairs)
         self._form = form
+        self._stop_strings = stop_strings
         self.name = name
         self._step = self._name if name is None else self._arguments
 
@@ -45,7 +52,7 @@ class HeadedCallReader(CallReader):
         if text.startswith(mark, here):
             self._step = self._arguments
             return here + len(mark)
-        return None if mark.startswith(text[here:]) else self._bad(pos)
+        return None if mark.startswith(text[here:]) else self._stopped(text, pos, here)
 
     def _arguments(self, text: str, pos: int) -> int | None:
         here = next_significant(text, pos)
@@ -54,7 +61,25 @@ class HeadedCallReader(CallReader):
         if text[here] == "`" and self._form.fenced_code and self.name == self._offered.interpreter:
             return self._code(text, here)
         after = self._begin_arguments(text, here)
-        return self._bad(pos) if self.status == BAD else after
+        return self._stopped(text, pos, here) if self.status == BAD else after
+
+    def _stopped(self, text: str, pos: int, here: int) -> int | None:
+        """Neither arguments nor what leads to them: a call without any if the model stops here, else no call."""
+        self.status = MORE
+        for stop in self._stop_strings:
+            if text.startswith(stop, here):
+                self._call_without_arguments()
+                return pos
+            if stop.startswith(text[here:]):
+                return None
+        return self._bad(pos)
+
+    def finish(self, text: str, pos: int) -> int:
+        at_end = not text[pos:].strip(WHITE)
+        if at_end and not self._form.close and self._step in (self._between, self._arguments):
+            self._call_without_arguments()
+            return len(text)
+        return super().finish(text, pos)
 
     def _code(self, text: str, pos: int) -> int | None:
         opening = _FENCE_OPEN.match(text, pos)

@@ -18,7 +18,7 @@ from ._json_call import JsonCallReader
 from ._markers import CLOSE, CUT, PRELUDE, Fence, markers_of
 from ._reader import CallReader, Offered
 from ._tagged_call import TaggedCallReader
-from ._values import BAD, HOLD, MORE, REPAIRS, next_significant
+from ._values import BAD, HOLD, MORE, REPAIRS, Repairs, ValueReader, next_significant
 
 __all__ = ["MAX_CANDIDATE", "Parser"]
 
@@ -55,6 +55,7 @@ class Parser:
         """
         self.repairs: Counter[str] = Counter()
         """How often each repair was made in a call."""
+        self._format = format
         self._markers = markers_of(format)
         self._offered = Offered(tools)
         self._forward_unknown = unknown_tools == "forward"
@@ -77,6 +78,9 @@ class Parser:
         self._lead = 0
         self._start = 0
         self._index = -1
+        # The JSON that is an answer:
+        self._answer = ValueReader(Repairs(frozenset()))
+        self._answer_rest = ""
         # The call that is over, until it is clear what belongs to it:
         self._ending = False
         self._complete = False
@@ -110,6 +114,10 @@ class Parser:
         self._final = True
         rest = self._rest
         pos = self._run(rest)
+        if self._state == self._read_candidate:
+            after = self._call.finish(rest, pos)
+            if self._call.announced:
+                pos = self._announce(rest, pos, after)
         if self._state == self._read_call:
             pos = self._call.finish(rest, pos)
             self._say_arguments(self._call.take())
@@ -204,7 +212,8 @@ class Parser:
     def _reader(self, *, in_array: bool = False, name: str | None = None) -> CallReader:
         form = self._form
         if isinstance(form, HeadedCall):
-            return HeadedCallReader(form, self._offered, self._enabled, name=name)
+            stop_strings = self._format.stop_strings
+            return HeadedCallReader(form, self._offered, self._enabled, stop_strings=stop_strings, name=name)
         if isinstance(form, TaggedCall):
             return TaggedCallReader(form, self._offered, self._enabled, in_array=in_array)
         return JsonCallReader(form, self._offered, self._enabled, in_array=in_array)
@@ -221,9 +230,32 @@ class Parser:
                 self._room -= after - pos
                 return after if after > pos else None
             after = end
-        self._say_text("".join(self._held) + text[pos:after], self._lead)
+        held = "".join(self._held) + text[pos:after]
+        self._say_text(held, self._lead)
         self._state = self._read_text
+        if not self._form.marked:
+            self._begin_answer(held[self._start - self._lead :])
         return after
+
+    def _begin_answer(self, held: str) -> None:
+        """JSON that is no call is an answer: no part of it is a call either."""
+        self._answer = ValueReader(Repairs(frozenset()))
+        self._answer_rest = held[self._answer.read(held, 0) :]
+        if self._answer.status == MORE:
+            self._state = self._read_answer
+
+    def _read_answer(self, text: str, pos: int) -> int:
+        value = self._answer_rest + text[pos:]
+        after = self._answer.read(value, 0)
+        self._answer.out.clear()
+        end = len(text)
+        if self._answer.status == MORE:
+            self._answer_rest = value[after:]
+        else:
+            end = max(pos, end - (len(value) - after))
+            self._state = self._read_text
+        self._say_text(text[pos:end], self._offset + pos)
+        return end
 
     def _announce(self, text: str, pos: int, after: int) -> int:
         name = self._call.name
@@ -313,6 +345,11 @@ class Parser:
         if self._in_array and char == "{" and between == ",":
             self._end_call()
             return self._begin_candidate(text, pos, here, here, self._form, in_array=True)
+        for stop in self._format.stop_strings:
+            if stop.startswith(text[here:]) and here < len(text):
+                if not self._final:
+                    return None
+                return self._belongs(len(text)) if text.endswith(stop) else self._leave_call(pos)
         if isinstance(self._form, HeadedCall) and self._form.repeats:
             again = self._form.between.strip()
             if text.startswith(again, here):

@@ -41,6 +41,14 @@ class TaggedCallReader(JsonCallReader):
             return self._bad(pos)
         return self._raw(interpreter, self._offered.code_key(interpreter), "", pos)
 
+    def finish(self, text: str, pos: int) -> int:
+        """What might have become a built-in call is code then."""
+        interpreter = self._offered.interpreter
+        if self._step == self._tagged and interpreter and pos < len(text):
+            self._raw(interpreter, self._offered.code_key(interpreter), "", pos)
+            pos = self.read(text, pos)
+        return super().finish(text, pos)
+
     def _raw(self, name: str, key: str, end: str, pos: int) -> int:
         self.name = name
         self._value = RawReader(key, end)

@@ -439,7 +439,7 @@ class RawReader:
 
     def finish(self, text: str, pos: int) -> int:
         """The reply ends behind the text: so does the value, if its end stands here."""
-        if text.startswith(self._end, pos):
+        if self.status == MORE and text.startswith(self._end, pos):
             self._close()
             return len(text)
         return pos

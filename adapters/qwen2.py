@@ -31,8 +31,8 @@ QWEN2 = Adapter(
         lead="\n",
         separator="\n",
         preludes=("✿RETURN✿: ", "✿RETURN✿:", ": "),
+        stop_strings=("✿RESULT✿", "✿RETURN✿"),
     ),
     turn_tokens=QWEN2_5.turn_tokens,
     stop_tokens=QWEN2_5.stop_tokens,
-    stop_strings=("✿RESULT✿", "✿RETURN✿"),
 )

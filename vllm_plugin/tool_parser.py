@@ -82,9 +82,9 @@ class AdapterToolParser(ToolParser):
         if request.tools and request.tool_choice != "none":
             request.skip_special_tokens = False
             request.stop_token_ids = _union(request.stop_token_ids, self._stop_token_ids)
-            if self.adapter.stop_strings:
+            if self.adapter.format.stop_strings and not _held_to_calls(request):
                 given = [request.stop] if isinstance(request.stop, str) else request.stop
-                request.stop = _union(given, self.adapter.stop_strings)
+                request.stop = _union(given, self.adapter.format.stop_strings)
         return request
 
     def extract_tool_calls(
@@ -215,6 +215,11 @@ def _token_ids(adapter: Adapter, tokenizer: TokenizerLike) -> list[int]:
             f"{', '.join(missing)}: choose the adapter of its family"
         )
     return [ids[token] for token in adapter.stop_tokens]
+
+
+def _held_to_calls(request: ChatCompletionRequest | ResponsesRequest) -> bool:
+    """The grammar ends the reply, so that a stop string could only cut a text in the arguments."""
+    return request.tool_choice != "auto" and request.structured_outputs is not None
 
 
 def _union(first: Iterable[_Value] | None, second: Iterable[_Value]) -> list[_Value]:
