@@ -3,6 +3,7 @@
 Standard library only: no vLLM, no torch, no transformers.
 """
 
+from ._choose import choose
 from ._errors import (
     ChatAdaptersError,
     FormatError,
@@ -13,7 +14,7 @@ from ._errors import (
     UnknownAdapterError,
 )
 from ._events import Arguments, CallBegin, CallEnd, Event, Markup, Text
-from ._format import Adapter, Form, Format, HeadedCall, JsonCall, TaggedCall, Tool
+from ._format import Adapter, Form, Format, HeadedCall, JsonCall, Signs, TaggedCall, Tool
 from ._grammar import Choice, structural_tag
 from ._parser import Parser
 from ._reply import Call, Reply, read_reply
@@ -43,12 +44,14 @@ __all__ = [
     "ParserClosedError",
     "Reply",
     "SchemaError",
+    "Signs",
     "TaggedCall",
     "Text",
     "TokenizerError",
     "Tool",
     "ToolNameError",
     "UnknownAdapterError",
+    "choose",
     "get",
     "read_reply",
     "structural_tag",

@@ -7,7 +7,7 @@ from typing import ClassVar, NamedTuple
 
 from ._errors import FormatError, ToolNameError
 
-__all__ = ["Adapter", "Form", "Format", "HeadedCall", "JsonCall", "TaggedCall", "Tool"]
+__all__ = ["Adapter", "Form", "Format", "HeadedCall", "JsonCall", "Signs", "TaggedCall", "Tool"]
 
 TOOL_NAME = re.compile(r"[A-Za-z0-9_./-]{1,64}")
 
@@ -168,6 +168,18 @@ class Format:
 
 
 @dataclass(frozen=True, slots=True)
+class Signs:
+    """What tells a family's checkpoint from others that have the same turns."""
+
+    template: str
+    """Stands in the checkpoint's own chat template."""
+    token: str = ""
+    """A text that its tokenizer writes as one token."""
+    without: str = ""
+    """Neither a token of it nor part of its template."""
+
+
+@dataclass(frozen=True, slots=True)
 class Adapter:
     """A model family: its name everywhere, its format, and the tokens its turns are made of."""
 
@@ -180,6 +192,8 @@ class Adapter:
     """Special tokens that the template writes; the tokenizer must know each as one token."""
     stop_tokens: tuple[str, ...]
     """Tokens that end a reply; the tokenizer must know each as one token."""
+    signs: tuple[Signs, ...] = ()
+    """How `auto` recognises a checkpoint that knows all these tokens: by any of these."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):

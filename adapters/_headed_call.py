@@ -28,7 +28,7 @@ class HeadedCallReader(CallReader):
     ) -> None:
         super().__init__(offered, repairs)
         self._form = form
-        self._stop_strings = stop_strings
+        self._stop_strings = tuple(map(str.strip, stop_strings))
         self.name = name
         self._step = self._name if name is None else self._arguments
 
@@ -58,7 +58,7 @@ class HeadedCallReader(CallReader):
         here = next_significant(text, pos)
         if here == len(text):
             return None
-        if text[here] == "`" and self._form.fenced_code and self.name == self._offered.interpreter:
+        if text[here] == "`" and self._form.fenced_code and self._offered.is_interpreter(self.name):
             return self._code(text, here)
         after = self._begin_arguments(text, here)
         return self._stopped(text, pos, here) if self.status == BAD else after
@@ -86,7 +86,7 @@ class HeadedCallReader(CallReader):
         if opening is None:
             return None if _FENCE_CUT.match(text, pos) else self._bad(pos)
         assert self.name is not None
-        marks = (self._form.open.strip(), self._form.between.strip())
+        marks = (self._form.open.strip(), self._form.between.strip(), *self._stop_strings)
         self._value = RawReader(self._offered.code_key(self.name), "\n" + _FENCE, marks)
         self.announced = True
         self._step = self._read_arguments

@@ -345,7 +345,7 @@ class Parser:
         if self._in_array and char == "{" and between == ",":
             self._end_call()
             return self._begin_candidate(text, pos, here, here, self._form, in_array=True)
-        for stop in self._format.stop_strings:
+        for stop in map(str.strip, self._format.stop_strings):
             if stop.startswith(text[here:]) and here < len(text):
                 if not self._final:
                     return None

@@ -55,6 +55,10 @@ class Offered:
         """The tool that takes code."""
         return next((name for name in _INTERPRETERS if name in self._parameters), None)
 
+    def is_interpreter(self, name: str | None) -> bool:
+        """Whether this tool takes code."""
+        return name in _INTERPRETERS and name in self._parameters
+
     def code_key(self, name: str) -> str:
         """The key of an interpreter's code: its only required text, else `code`."""
         parameters = self._parameters.get(name)

@@ -13,7 +13,7 @@ Source: Meta's llama-models 0.3.0, `llama3_1/prompt_format.md` and `llama3/chat_
 Llama-3.1-8B-Instruct (4,614 bytes, sha256 e10ca381...4b65).
 """
 
-from ._format import Adapter, Format, HeadedCall, JsonCall, TaggedCall
+from ._format import Adapter, Format, HeadedCall, JsonCall, Signs, TaggedCall
 
 _TAG = "<|python_tag|>"
 
@@ -33,4 +33,5 @@ LLAMA3_1 = Adapter(
     ),
     turn_tokens=("<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", _TAG),
     stop_tokens=("<|eot_id|>", "<|eom_id|>", "<|end_of_text|>"),
+    signs=(Signs(template="<|start_header_id|>"),),
 )

@@ -13,7 +13,7 @@ writes `✿RESULT✿`: a stop string. None of the markers is a special token. Ma
 Source: Qwen-Agent 0.0.34 `qwen_fncall_prompt.py`; Qwen's documentation, `function_call.md` @44bf685.
 """
 
-from ._format import Adapter, Format, HeadedCall
+from ._format import Adapter, Format, HeadedCall, Signs
 from .qwen2_5 import QWEN2_5
 
 QWEN2 = Adapter(
@@ -31,8 +31,11 @@ QWEN2 = Adapter(
         lead="\n",
         separator="\n",
         preludes=("✿RETURN✿: ", "✿RETURN✿:", ": "),
-        stop_strings=("✿RESULT✿", "✿RETURN✿"),
+        # With the line feed: it would be left as content, and a reply may begin with the bare marker.
+        stop_strings=("\n✿RESULT✿", "\n✿RETURN✿"),
     ),
     turn_tokens=QWEN2_5.turn_tokens,
     stop_tokens=QWEN2_5.stop_tokens,
+    # The official template knows no tools; the flower is one token in few vocabularies.
+    signs=(Signs(template="You are a helpful assistant", token="✿", without="<tool_call>"),),
 )

@@ -13,7 +13,7 @@ Source: the chat template of Qwen/Qwen2.5-7B-Instruct (2,507 bytes, sha256 cd8e9
 and four tokens each in Qwen2: they are matched as text.
 """
 
-from ._format import Adapter, Format, JsonCall
+from ._format import Adapter, Format, JsonCall, Signs
 
 QWEN2_5 = Adapter(
     name="qwen2_5",
@@ -25,4 +25,5 @@ QWEN2_5 = Adapter(
     ),
     turn_tokens=("<|im_start|>", "<|im_end|>"),
     stop_tokens=("<|im_end|>", "<|endoftext|>"),
+    signs=(Signs(template="<args-json-object>"),),
 )

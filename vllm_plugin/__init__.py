@@ -6,7 +6,10 @@ from importlib.metadata import version
 
 from ..adapters import ADAPTERS
 
-__all__ = ["TESTED", "register"]
+__all__ = ["AUTO", "TESTED", "register"]
+
+AUTO = "auto"
+"""The parser name that leaves the choice of the adapter to the checkpoint."""
 
 TESTED = ("0.32",)
 """The vLLM releases that the suite has been run on."""
@@ -17,7 +20,7 @@ _PARSERS = f"{__name__}.tool_parser"
 
 
 def register() -> None:
-    """Makes each adapter known as `--tool-call-parser NAME`.
+    """Makes each adapter known as `--tool-call-parser NAME`, and `auto`.
 
     It imports what vLLM has imported anyway, and can be called any number of times. The parsers and their grammars
     are loaded when one is chosen.
@@ -25,7 +28,7 @@ def register() -> None:
     from vllm.tool_parsers import ToolParserManager
 
     lazy = ToolParserManager.lazy_parsers
-    new = [name for name in ADAPTERS if lazy.get(name) != (_PARSERS, name)]
+    new = [name for name in (*ADAPTERS, AUTO) if lazy.get(name) != (_PARSERS, name)]
     for name in new:
         if name in ToolParserManager.list_registered():
             _log.warning(

@@ -5,10 +5,11 @@ vLLM asks this module for a class by the adapter's name; each is made when it is
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import ClassVar, TypeVar
 
 from ..adapters import (
+    ADAPTERS,
     Adapter,
     Arguments,
     CallBegin,
@@ -18,11 +19,13 @@ from ..adapters import (
     Parser,
     Text,
     TokenizerError,
+    choose,
     get,
     read_reply,
 )
 from ..adapters import Tool as OfferedTool
 from ..adapters import structural_tag as build_structural_tag
+from . import AUTO
 from ._vllm import (
     BuiltinToolParam,
     ChatCompletionRequest,
@@ -45,7 +48,7 @@ from ._vllm import (
     register_vllm_structural_tag,
 )
 
-__all__ = ["AdapterToolParser", "tool_parser_class"]
+__all__ = ["AdapterToolParser", "AutoToolParser", "tool_parser_class"]
 
 _log = logging.getLogger("vllm.chat_adapters")
 _Value = TypeVar("_Value")
@@ -139,6 +142,30 @@ class AdapterToolParser(ToolParser):
         return Parser(self.adapter.format, self._offered)
 
 
+class AutoToolParser(ToolParser):
+    """The parser of whichever adapter the checkpoint shows the signs of."""
+
+    def __new__(cls, tokenizer: TokenizerLike, tools: list[Tool] | None = None) -> ToolParser:  # type: ignore[misc]
+        """
+        Raises:
+            TokenizerError: no adapter fits, or more than one; the server does not start.
+        """
+        return tool_parser_class(_adapter_of(tokenizer))(tokenizer, tools)
+
+
+@lru_cache(maxsize=16)
+def _adapter_of(tokenizer: TokenizerLike) -> Adapter:
+    def is_token(text: str) -> bool:
+        return len(tokenizer.encode(text, add_special_tokens=False)) == 1
+
+    template = getattr(tokenizer, "chat_template", None)
+    if isinstance(template, dict):
+        template = "\n".join(template.values())
+    adapter = choose(ADAPTERS.values(), is_token, template)
+    _log.info("auto: this checkpoint is served by the adapter %s (%s)", adapter.name, adapter.models)
+    return adapter
+
+
 @cache
 def tool_parser_class(adapter: Adapter) -> type[AdapterToolParser]:
     """The adapter's ToolParser class; its grammar is registered with vLLM."""
@@ -147,8 +174,10 @@ def tool_parser_class(adapter: Adapter) -> type[AdapterToolParser]:
     return type(adapter.name, (AdapterToolParser,), {"adapter": adapter, "structural_tag_model": key})
 
 
-def __getattr__(name: str) -> type[AdapterToolParser]:
+def __getattr__(name: str) -> type[ToolParser]:
     """vLLM's lazy registration looks the class up in this module, by the adapter's name."""
+    if name == AUTO:
+        return AutoToolParser
     try:
         return tool_parser_class(get(name))
     except ChatAdaptersError as error:

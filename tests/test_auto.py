@@ -1,0 +1,65 @@
+"""`auto` takes the adapter whose signs the checkpoint shows, and refuses to guess."""
+
+from pathlib import Path
+
+import pytest
+
+from chat_adapters.adapters import ADAPTERS, TokenizerError, choose
+
+CHATML = {"<|im_start|>", "<|im_end|>", "<|endoftext|>"}
+LLAMA = set(ADAPTERS["llama3_1"].tokens)
+# Words of the official templates that tell them apart.
+QWEN2 = "{{ '<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n' }}"
+QWEN2_5 = r"{\"name\": <function-name>, \"arguments\": <args-json-object>}\n</tool_call><|im_end|>"
+LLAMA3 = "{{- '<|start_header_id|>' + message['role'] }}"
+
+
+@pytest.mark.parametrize(
+    ("tokens", "template", "name"),
+    [
+        (LLAMA, LLAMA3, "llama3_1"),
+        (CHATML | {"✿"}, QWEN2, "qwen2"),
+        (CHATML | {"✿", "<tool_call>", "</tool_call>"}, QWEN2_5, "qwen2_5"),
+        (CHATML, QWEN2_5, "qwen2_5"),  # a fine-tune of Qwen2 that was taught <tool_call>
+    ],
+)
+def test_chosen(tokens: set[str], template: str, name: str) -> None:
+    assert choose(ADAPTERS.values(), tokens.__contains__, template).name == name
+
+
+@pytest.mark.parametrize(
+    ("tokens", "template", "message"),
+    [
+        (set(), None, r"llama3_1: the tokenizer does not know <\|begin_of_text\|>"),
+        (CHATML, None, "qwen2_5: .* template is missing"),
+        (CHATML, "{{ messages }}", "qwen2_5: .* does not say"),
+        (CHATML | {"✿", "<tool_call>"}, QWEN2, "qwen2: the tokens are there"),  # Qwen3-Coder and its like
+        (CHATML | {"✿"} | LLAMA, QWEN2 + LLAMA3, "llama3_1: fits; qwen2: fits"),
+    ],
+)
+def test_refused(tokens: set[str], template: str | None, message: str) -> None:
+    with pytest.raises(TokenizerError, match=f"auto does not guess.*{message}"):
+        choose(ADAPTERS.values(), tokens.__contains__, template)
+
+
+@pytest.mark.parametrize(
+    ("folder", "template", "name"),
+    [("llama3.1", LLAMA3, "llama3_1"), ("qwen2", QWEN2, "qwen2"), ("qwen2", QWEN2_5, "qwen2_5")],
+)
+def test_real_tokenizers_through_vllm(shared_dir: Path, folder: str, template: str, name: str) -> None:
+    pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'vllm-chat-adapters[cpu]'")
+    from transformers import AutoTokenizer
+    from vllm.tool_parsers import ToolParserManager
+
+    from chat_adapters.vllm_plugin import register
+    from chat_adapters.vllm_plugin.tool_parser import AdapterToolParser
+
+    register()
+    tokenizer = AutoTokenizer.from_pretrained(shared_dir / "tokenizers" / folder)
+    tokenizer.chat_template = template
+    parser = ToolParserManager.get_tool_parser("auto")(tokenizer)
+    assert isinstance(parser, AdapterToolParser)
+    assert parser.adapter is ADAPTERS[name]
+    tokenizer = AutoTokenizer.from_pretrained(shared_dir / "tokenizers" / folder)
+    with pytest.raises(TokenizerError, match="auto does not guess"):  # it carries no template
+        ToolParserManager.get_tool_parser("auto")(tokenizer)
