@@ -1,6 +1,7 @@
 """`auto` takes the adapter whose signs the checkpoint shows, and refuses to guess."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,7 +56,7 @@ def test_real_tokenizers_through_vllm(shared_dir: Path, folder: str, template: s
     from chat_adapters.vllm_plugin.tool_parser import AdapterToolParser
 
     register()
-    tokenizer = AutoTokenizer.from_pretrained(shared_dir / "tokenizers" / folder)
+    tokenizer: Any = AutoTokenizer.from_pretrained(shared_dir / "tokenizers" / folder)
     tokenizer.chat_template = template
     parser = ToolParserManager.get_tool_parser("auto")(tokenizer)
     assert isinstance(parser, AdapterToolParser)

@@ -1,14 +1,15 @@
-"""Every recorded or constructed reply in `fixtures/` reads as its `message.json` says, however it is cut."""
+"""Every reply in `fixtures/` reads as its `message.json` says, however it is cut; every golden grammar is what is built."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from chat_adapters.adapters import Tool, get
+from chat_adapters.adapters import ADAPTERS, Tool, get, structural_tag
 from chat_adapters.toolkit.checks import check_cuts, reply_of
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
+GRAMMARS = sorted(path.parent for path in FIXTURES.glob("*/*/grammar.json"))
 CASES = sorted(path.parent for path in FIXTURES.glob("*/*/output.txt"))
 
 
@@ -16,9 +17,7 @@ CASES = sorted(path.parent for path in FIXTURES.glob("*/*/output.txt"))
 def test_reply(case: Path) -> None:
     format = get(case.parent.name).format
     text = (case / "output.txt").read_bytes().decode()
-    request = json.loads((case / "request.json").read_text("utf-8"))
-    functions = [tool.get("function", tool) for tool in request.get("tools") or []]
-    tools = [Tool(function["name"], function.get("parameters")) for function in functions]
+    tools = tools_of(case)
     message = json.loads((case / "message.json").read_text("utf-8"))
 
     check_cuts(format, tools, text, [range(0, len(text), step) for step in (2, 3, 7)])
@@ -27,3 +26,25 @@ def test_reply(case: Path) -> None:
     assert [(call.name, json.loads(call.arguments)) for call in reply.calls] == [
         (call["name"], call["arguments"]) for call in message["tool_calls"]
     ]
+
+
+@pytest.mark.parametrize("case", GRAMMARS, ids=lambda case: f"{case.parent.name}/{case.name}")
+def test_grammar(case: Path) -> None:
+    """A golden grammar that changes is reviewed like code: what a server enforces changes with it."""
+    tools = tools_of(case)
+    built = {
+        "auto": structural_tag(get(case.parent.name).format, tools, "auto"),
+        "required": structural_tag(get(case.parent.name).format, tools, "required"),
+        "forced": structural_tag(get(case.parent.name).format, tools[:1], "forced"),
+    }
+    assert built == json.loads((case / "grammar.json").read_text("utf-8"))
+
+
+def test_every_adapter_has_a_golden_grammar() -> None:
+    assert {case.parent.name for case in GRAMMARS} == set(ADAPTERS)
+
+
+def tools_of(case: Path) -> list[Tool]:
+    request = json.loads((case / "request.json").read_text("utf-8"))
+    functions = [tool.get("function", tool) for tool in request.get("tools") or []]
+    return [Tool(function["name"], function.get("parameters")) for function in functions]
