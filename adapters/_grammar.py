@@ -6,7 +6,7 @@ dicts, lists and strings alone: it can be printed, compared and stored, and is b
 
 from collections.abc import Sequence
 from os.path import commonprefix
-from typing import Literal
+from typing import Literal, cast
 
 from ._errors import SchemaError
 from ._format import Format, Tool
@@ -21,15 +21,14 @@ Choice = Literal["auto", "required", "forced"]
 # indented JSON, which no format here was trained on.
 MAX_WHITESPACE = 1
 
-# A string of minLength or maxLength lets xgrammar 0.2.8 write raw control characters, which is not JSON, and no
-# escapes; as a pattern it is held to characters that need none. With nothing but a minimum that would leave a model
-# without line feeds and quotes in a text of any length, so there the pattern spells the escapes: xgrammar lets it,
-# if the pattern is not all ASCII.
+# Of a string with minLength or maxLength xgrammar 0.2.8 makes one that may hold raw control characters, which is not
+# JSON, and no escapes. So lengths go out as patterns. A pattern keeps to characters that need no escape, which would
+# leave a model without line feeds and quotes wherever somebody asks for a text that is not empty; unless the pattern
+# is not all ASCII: then it is taken as it stands, and may spell the escapes.
 PLAIN = r'[^"\\\x00-\x1f]'
-ESCAPE = r'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})'
-# One character, and not one half of a pair that JSON would count as one.
-CHARACTER = rf'(?:{PLAIN}|\\(?:["\\/bfnrt]|u(?:[0-9a-cefA-CEF][0-9a-fA-F]{{3}}|[dD][0-7][0-9a-fA-F]{{2}})))'
-NOT_ASCII = "(?:\u00e9{0,0})?"
+MORE = rf'{PLAIN}*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{{4}}){PLAIN}*)*'
+# One character: not one half of a pair, for which JSON would count none.
+ESCAPED = r'\\(?:["\\/bfnrt]|u(?:[0-9a-cefA-CEF][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2}))'
 
 
 def structural_tag(format: Format, tools: Sequence[Tool], choice: Choice) -> dict[str, object]:
@@ -92,12 +91,12 @@ def _trigger(format: Format) -> str:
 
 def _spelled(schema: dict[str, object]) -> dict[str, object]:
     """The same schema with the lengths of strings as patterns of what is written between the quotes."""
-    if "minLength" in schema or "maxLength" in schema:
-        low, high = schema.get("minLength", 0), schema.get("maxLength")
-        if high is None:
-            return {
-                "type": "string",
-                "pattern": f"^{CHARACTER}{{{low}}}{PLAIN}*(?:{ESCAPE}{PLAIN}*)*{NOT_ASCII}$",
-            }
+    if not schema.keys() & {"minLength", "maxLength"}:
+        return each(schema, _spelled)
+    low, high = schema.get("minLength", 0), schema.get("maxLength")
+    if high is not None:
         return {"type": "string", "pattern": f"^{PLAIN}{{{low},{high}}}$"}
-    return each(schema, _spelled)
+    first = "" if low == 1 else f"(?:{PLAIN}|{ESCAPED}){{{cast(int, low) - 1}}}"
+    # The last alternative adds nothing but a character beyond ASCII. Two whole ones before it compile to 0.4 ms for
+    # a token of a large vocabulary; the shorter `(?:PLAIN|ESCAPED)MORE` takes 75 ms for the first.
+    return {"type": "string", "pattern": f"^{first}(?:{PLAIN}{MORE}|{ESCAPED}{MORE}|\u00e9)$"}

@@ -59,6 +59,8 @@ HIGHEST = frozenset({"maximum", "exclusiveMaximum", "maxLength", "maxItems", "ma
 INT64 = -(2**63), 2**63 - 1
 # A length is spelled out in states: 100 take xgrammar a second to compile, and more cost 35 ms for every token.
 MAX_LENGTH = 100
+MAX_STATES = 1000  # of a pattern; `(a{0,999}){0,999}` takes xgrammar more than a minute
+MAX_COUNTED = 32  # properties of which some number has to be there; 200 take it another
 MAX_COUNT = 2**31 - 1  # xgrammar's counts are 32-bit
 MAX_DEPTH = 32  # vLLM refuses JSON of more than 64 levels, and a schema takes two for each of its own
 # `anyOf` beside `anyOf`, a reference in both of two references: more than this is an attack, or a mistake.
@@ -72,10 +74,13 @@ FORMATS = frozenset({"date", "date-time", "duration", "hostname", "ipv4", "ipv6"
 # The patterns that xgrammar compiles to what they mean, for strings that need no escape: printable ASCII, no
 # look-around, word boundary, back reference or Unicode class, anchors at the ends alone, small repetitions.
 PATTERN = re.compile(
-    r"""\^? (?: [^\\[\](){}"^$\x00-\x1f\x7f-\U0010ffff] | \((?:\?:|(?!\?)) | \) | \{[0-9]{1,3}(?:,[0-9]{0,3})?\}
+    r"""\^? (?: [^\\[\](){}"^$*+?\x00-\x1f\x7f-\U0010ffff] | \((?:\?:|(?!\?)) | \)
+        | (?: [*+?] | \{[0-9]{1,3}(?:,[0-9]{0,3})?\} ) \?? (?![*+?{])
         | \\ (?: [dDwWsS] | [-^$.*+?()[\]{}|/@_:;,!\#%&=<>~'`\ ] | u(?!00|[dD][89a-fA-F])[0-9a-fA-F]{4} )
-        | \[\^? (?: [^\\[\]&\x00-\x1f\x7f-\U0010ffff] | \\ (?: [^a-zA-Z0-9\s] | [dDwWsS]
-            | u(?!00[01]|[dD][89a-fA-F])[0-9a-fA-F]{4} ) )+ \]
+        | \[ (?: [^\\[\]^&"\x00-\x1f\x7f-\U0010ffff]
+            | \\ (?: [^a-zA-Z0-9\s\\"] | [dDwWsS] | u(?!00|[dD][89a-fA-F])[0-9a-fA-F]{4} ) )+ \]
+        | \[\^ (?: [^\\[\]^&\x00-\x1f\x7f-\U0010ffff]
+            | \\ (?: [^a-zA-Z0-9\s] | [dDwWsSnrt] | u(?![dD][89a-fA-F])[0-9a-fA-F]{4} ) )+ \]
     )* \$?""",
     re.VERBOSE,
 )
@@ -315,6 +320,10 @@ class _Reader:
         low, high = self.counts(words, "Properties", at)
         if low > (high if rest else min(high, len(properties))) or len(names) > high:
             return self.none(at)
+        for word in ("minProperties", "maxProperties"):
+            if word in words and len(properties) > MAX_COUNTED:
+                self.report((*at, word))
+                low, high = 0, MAX_COUNT
         return _kept(
             type="object",
             properties=properties if properties or rest is False else None,
@@ -348,9 +357,15 @@ class _Reader:
         pattern = _text(words.get("pattern", ""), (*at, "pattern"))
         # Beyond ASCII xgrammar compiles a pattern another way, which admits raw quotes.
         pattern = re.sub(r"[\u0080-\uffff]", lambda char: f"\\u{ord(char[0]):04x}", pattern)
-        if not PATTERN.fullmatch(pattern):
+        if not PATTERN.fullmatch(pattern) or _states(pattern) > MAX_STATES:
             self.report((*at, "pattern"))
             pattern = ""
+        try:
+            re.compile(pattern)
+        except (re.error, OverflowError, RecursionError) as error:
+            raise _error(
+                (*at, "pattern"), f"{_shown(pattern)} is not a regular expression: {error}"
+            ) from error
         if format == "email" and not pattern:
             pattern = EMAIL
         shape = {"pattern": pattern} if pattern else {"format": format} if format in FORMATS else {}
@@ -527,6 +542,15 @@ def _check_cycle(name: str, defs: Mapping[str, Schema]) -> None:
         if other == name:
             raise _error(("$defs", name), "a reference that leads back to itself")
         waiting += [further for further in _leads_to(defs[other]) if further not in waiting]
+
+
+def _states(pattern: str) -> int:
+    """About how many states the repetitions of a pattern come to, those of groups times all others."""
+    groups, others = 1, 0
+    for group, low, high in re.findall(r"(\)?)\{(\d+)(?:,(\d*))?\}", pattern):
+        count = int(high or low)
+        groups, others = (groups * max(1, count), others) if group else (groups, others + count)
+    return groups * max(1, others)
 
 
 def _together(a: object, b: object) -> object:

@@ -197,6 +197,7 @@ def test_normal_form(written: Json, meant: Json) -> None:
         ({"pattern": "^[0-9]+$", "maxLength": 5}, {"type": "string", "pattern": "^[0-9]+$"}, "maxLength"),
         ({"type": "string", "pattern": r"^(?=.*\d).+$"}, STRING, "pattern"),
         ({"type": "string", "pattern": '"'}, STRING, "pattern"),
+        ({"type": "string", "pattern": "^(?:[a-z]{1,99}){1,99}$"}, STRING, "pattern"),
         (
             {"oneOf": [{"type": "integer"}, {"type": "number"}]},
             {"anyOf": [INTEGER, {"type": "number"}]},
@@ -269,6 +270,7 @@ def test_pointers_are_decoded() -> None:
         ({"minimum": "3", "type": "int"}, "properties.x.minimum: must be a number, not '3'"),
         ({"minLength": -1}, "properties.x.minLength: must be a whole number from 0, not -1"),
         ({"pattern": 3}, "properties.x.pattern: must be a string, not 3"),
+        ({"pattern": "(a"}, "properties.x.pattern: '(a' is not a regular expression: missing )"),
         ({"$ref": 3}, "properties.x.$ref: must be a string, not 3"),
         ({"$ref": "#/$defs/no"}, "properties.x.$ref: there is no '#/$defs/no' in these parameters"),
         (
