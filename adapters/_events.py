@@ -4,7 +4,7 @@ Offsets count characters of the reply. The spans of `Text`, `Markup` and of the 
 `CallEnd.end`) lie side by side and cover the whole reply.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 __all__ = ["Arguments", "CallBegin", "CallEnd", "Event", "Markup", "Text"]
 
@@ -17,8 +17,13 @@ class Text(NamedTuple):
 
 
 class Markup(NamedTuple):
-    """Characters between calls that belong to the format: a separator, a lead, a late closing marker."""
+    """Characters outside calls that belong to the format.
 
+    `lead`: what leads to the next call, a separator or white space. `close`: a closing marker that comes late.
+    `prelude`: what the reply begins with because the prompt ended there.
+    """
+
+    kind: Literal["lead", "close", "prelude"]
     start: int
     end: int
 

@@ -9,6 +9,8 @@ from ._errors import FormatError, ToolNameError
 
 __all__ = ["Adapter", "Form", "Format", "HeadedCall", "JsonCall", "Signs", "TaggedCall", "Tool"]
 
+_ARGUMENTS_KEYS = ("arguments", "parameters")
+_OTHER_KEYS = ("function", "type", "id")
 TOOL_NAME = re.compile(r"[A-Za-z0-9_./-]{1,64}")
 
 
@@ -58,6 +60,8 @@ class JsonCall:
         for key in (self.name_key, self.arguments_key):
             if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key):
                 raise FormatError(f"the key {key!r} is not a plain word")
+        if self.name_key in (*_ARGUMENTS_KEYS, *_OTHER_KEYS) or self.arguments_key in ("name", *_OTHER_KEYS):
+            raise FormatError(f"{self.name_key!r} or {self.arguments_key!r} means something else in a call")
 
     @property
     def marked(self) -> bool:
@@ -89,6 +93,11 @@ class TaggedCall(JsonCall):
     builtins: tuple[str, ...] = ()
     """Built-in tools that the model calls without being offered them."""
 
+    def __post_init__(self) -> None:
+        JsonCall.__post_init__(self)
+        if not self.open:
+            raise FormatError("a tagged call needs its tag")
+
 
 @dataclass(frozen=True, slots=True)
 class HeadedCall:
@@ -110,6 +119,8 @@ class HeadedCall:
     def __post_init__(self) -> None:
         if not self.open.strip() or not self.between.strip():
             raise FormatError("a head needs a marker on each side of the name")
+        if self.open.strip() == self.close.strip():
+            raise FormatError(f"the same marker {self.open!r} cannot open and close")
         if self.at_line_start and self.open.lstrip() != self.open:
             raise FormatError("white space before the marker belongs to the format's lead and separator")
 
@@ -159,8 +170,21 @@ class Format:
                 f"the separator {self.separator!r} must be white space, ';' or ',', at most 64 of them"
             )
         opens = [form.open.strip() for form in self.forms]
+        markers = [*filter(None, opens), *filter(None, (form.close.strip() for form in self.forms))]
         if len(set(opens)) != len(opens):
             raise FormatError(f"two forms open alike: {opens}")
+        for marker in markers:
+            longer = [other for other in markers if other != marker and other.startswith(marker)]
+            if longer:
+                raise FormatError(
+                    f"the marker {marker!r} begins like {longer[0]!r}: which of them stands there?"
+                )
+            if marker[0] in ";," or ("" in opens and marker[0] in "{["):
+                raise FormatError(
+                    f"the marker {marker!r} begins like a separator, or like a call without marker"
+                )
+        if "" in (*self.preludes, *map(str.strip, self.stop_strings)):
+            raise FormatError("a prelude or a stop string cannot be empty")
 
     @property
     def forms(self) -> tuple[Form, ...]:

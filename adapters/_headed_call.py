@@ -5,7 +5,7 @@ from functools import cache
 
 from ._format import HeadedCall
 from ._reader import CallReader, Offered
-from ._values import BAD, MORE, WHITE, RawReader, next_significant
+from ._values import BAD, MORE, WHITE, RawReader, cut, next_significant
 
 __all__ = ["HeadedCallReader"]
 
@@ -28,7 +28,7 @@ class HeadedCallReader(CallReader):
     ) -> None:
         super().__init__(offered, repairs)
         self._form = form
-        self._stop_strings = tuple(map(str.strip, stop_strings))
+        self._ends = tuple(end for end in map(str.strip, (form.close, *stop_strings)) if end)
         self.name = name
         self._step = self._name if name is None else self._arguments
 
@@ -52,7 +52,7 @@ class HeadedCallReader(CallReader):
         if text.startswith(mark, here):
             self._step = self._arguments
             return here + len(mark)
-        return None if mark.startswith(text[here:]) else self._stopped(text, pos, here)
+        return None if cut(mark, text, here) else self._stopped(text, pos, here)
 
     def _arguments(self, text: str, pos: int) -> int | None:
         here = next_significant(text, pos)
@@ -64,13 +64,13 @@ class HeadedCallReader(CallReader):
         return self._stopped(text, pos, here) if self.status == BAD else after
 
     def _stopped(self, text: str, pos: int, here: int) -> int | None:
-        """Neither arguments nor what leads to them: a call without any if the model stops here, else no call."""
+        """Neither arguments nor what leads to them: a call without any if the model ends it here, else no call."""
         self.status = MORE
-        for stop in self._stop_strings:
-            if text.startswith(stop, here):
+        for end in self._ends:
+            if text.startswith(end, here):
                 self._call_without_arguments()
                 return pos
-            if stop.startswith(text[here:]):
+            if cut(end, text, here):
                 return None
         return self._bad(pos)
 
@@ -86,7 +86,7 @@ class HeadedCallReader(CallReader):
         if opening is None:
             return None if _FENCE_CUT.match(text, pos) else self._bad(pos)
         assert self.name is not None
-        marks = (self._form.open.strip(), self._form.between.strip(), *self._stop_strings)
+        marks = (self._form.open.strip(), self._form.between.strip(), *self._ends)
         self._value = RawReader(self._offered.code_key(self.name), "\n" + _FENCE, marks)
         self.announced = True
         self._step = self._read_arguments

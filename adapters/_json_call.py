@@ -1,6 +1,5 @@
 """Reads one call written as a JSON object: name, arguments, and whatever stands around them."""
 
-import json
 import re
 from collections.abc import Callable
 
@@ -12,14 +11,11 @@ __all__ = ["JsonCallReader"]
 
 _KEY = re.compile(r"""(["'])([^"'\\\x00-\x1f]{0,64})\1""")
 _KEY_CUT = re.compile(r"""["']([^"'\\\x00-\x1f]{0,64})\Z""")
-_NAME = {
-    '"': re.compile(r'("(?:[^"\\\x00-\x1f]|\\[^\x00-\x1f]){1,256}")'),
-    "'": re.compile(r"'([^'\\\x00-\x1f]{1,256})'"),
-}
-_NAME_CUT = {
-    '"': re.compile(r'"((?:[^"\\\x00-\x1f]|\\[^\x00-\x1f]){0,256})\\?\Z'),
-    "'": re.compile(r"'([^'\\\x00-\x1f]{0,256})\Z"),
-}
+# A name with an escape in it is none that a tool may have.
+_NAME = re.compile(r"""(["'])([^"'\\\x00-\x1f]{1,256})\1""")
+_NAME_CUT = re.compile(r"""["']([^"'\\\x00-\x1f]{0,256})\Z""")
+_LATER_KEY = re.compile(r""",[ \t\n\r]{0,64}(?:\}|(["'])[^"'\\\x00-\x1f]{0,64}\1[ \t\n\r]{0,64}:)""")
+_LATER_KEY_CUT = re.compile(r""",[ \t\n\r]{0,64}(?:(["'])[^"'\\\x00-\x1f]{0,64}(?:\1[ \t\n\r]{0,64})?)?\Z""")
 
 
 class JsonCallReader(CallReader):
@@ -33,6 +29,16 @@ class JsonCallReader(CallReader):
         self._form = form
         self._depth = 0
         self._skipped = ValueReader(self.repairs)
+        self._members: dict[str, Callable[[str, int], int | None]] = {
+            "name": self._name,
+            form.name_key: self._name,
+            "arguments": self._arguments,
+            "parameters": self._arguments,
+            form.arguments_key: self._arguments,
+            "function": self._function,
+            "type": self._other,
+            "id": self._other,
+        }
         self._member: Callable[[str, int], int | None] = self._other
         self._step = self._open
 
@@ -78,19 +84,6 @@ class JsonCallReader(CallReader):
         self._step = self._colon
         return match.end()
 
-    @property
-    def _members(self) -> dict[str, Callable[[str, int], int | None]]:
-        return {
-            "name": self._name,
-            self._form.name_key: self._name,
-            "arguments": self._arguments,
-            "parameters": self._arguments,
-            self._form.arguments_key: self._arguments,
-            "function": self._function,
-            "type": self._other,
-            "id": self._other,
-        }
-
     def _could_be_key(self, start: str) -> bool:
         """Behind a marker any key may stand; without one, only those of a call."""
         return self._form.marked or any(key.startswith(start) for key in self._members)
@@ -104,36 +97,24 @@ class JsonCallReader(CallReader):
         return pos + 1
 
     def _name(self, text: str, pos: int) -> int | None:
-        char = text[pos]
-        if char in WHITE:
+        if text[pos] in WHITE:
             return skip_white(text, pos)
         if self.name is not None:
             return self._other(text, pos)
-        if char not in _NAME or (char == "'" and "single_quotes" not in self.repairs.enabled):
-            return self._bad(pos)
-        match = _NAME[char].match(text, pos)
+        match = _NAME.match(text, pos)
         if match is None:
-            cut = _NAME_CUT[char].match(text, pos)
-            possible = cut and (self._form.marked or self._offered.could_begin(cut[1]))
+            start = _NAME_CUT.match(text, pos)
+            possible = start and (self._form.marked or self._offered.could_begin(start[1]))
             return None if possible else self._bad(pos)
-        name = self._unquote(match[1], char)
-        if name is None or (not self._form.marked and name not in self._offered):
+        name = match[2]
+        if not name.strip() or (not self._form.marked and name not in self._offered):
+            return self._bad(pos)
+        if match[1] == "'" and not self.repairs.make("single_quotes"):
             return self._bad(pos)
         self.name = name
         self._step = self._next_member
         self._announce_if_certain()
         return match.end()
-
-    def _unquote(self, written: str, quote: str) -> str | None:
-        if quote == "'":
-            self.repairs.make("single_quotes")
-            return written
-        try:
-            name: str = json.loads(written)
-            name.encode()  # half a surrogate pair could not be sent
-        except ValueError:
-            return None
-        return name
 
     def _arguments(self, text: str, pos: int) -> int | None:
         if text[pos] in WHITE:
@@ -209,13 +190,12 @@ class JsonCallReader(CallReader):
         if text[here] == "}":
             return self._close_tail(here + 1)
         if text[here] == ",":
-            following = next_significant(text, here + 1)
-            if following == len(text):
-                return None
-            if text[following] in "\"'}":
+            if _LATER_KEY.match(text, here):
                 self._skipped = ValueReader(self.repairs, inside=True)
                 self._step = self._tail_members
                 return here
+            if _LATER_KEY_CUT.match(text, here):
+                return None
         return self._over(pos)
 
     def _tail_members(self, text: str, pos: int) -> int | None:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Literal
 
-from ._errors import ParserClosedError
+from ._errors import ChatAdaptersError, ParserClosedError
 from ._events import Arguments, CallBegin, CallEnd, Event, Markup, Text
 from ._format import Form, Format, HeadedCall, TaggedCall, Tool
 from ._headed_call import HeadedCallReader
@@ -18,7 +18,7 @@ from ._json_call import JsonCallReader
 from ._markers import CLOSE, CUT, PRELUDE, Fence, markers_of
 from ._reader import CallReader, Offered
 from ._tagged_call import TaggedCallReader
-from ._values import BAD, HOLD, MORE, REPAIRS, Repairs, ValueReader, next_significant
+from ._values import BAD, HOLD, MORE, REPAIRS, Repairs, ValueReader, cut, next_significant
 
 __all__ = ["MAX_CANDIDATE", "Parser"]
 
@@ -52,7 +52,16 @@ class Parser:
             unknown_tools: what becomes of a marked call whose name was not offered: a call like any other, which
                 agents answer with "no such tool", or content.
             repairs: the repairs that may be made, by name.
+
+        Raises:
+            ChatAdaptersError: there is no such policy or repair.
         """
+        if unknown_tools not in ("forward", "content"):
+            raise ChatAdaptersError(f"unknown_tools is 'forward' or 'content', not {unknown_tools!r}")
+        if not repairs <= REPAIRS:
+            raise ChatAdaptersError(
+                f"there is no repair {min(repairs - REPAIRS)!r}; there are {sorted(REPAIRS)}"
+            )
         self.repairs: Counter[str] = Counter()
         """How often each repair was made in a call."""
         self._format = format
@@ -61,6 +70,7 @@ class Parser:
         self._forward_unknown = unknown_tools == "forward"
         self._enabled = repairs
         self._fence = Fence()
+        self._preludes: list[str] = []
         self._events: list[Event] = []
         self._text: list[str] = []
         self._text_start = 0
@@ -153,9 +163,13 @@ class Parser:
         if found is None or found.lastgroup == CUT:
             self._state = self._read_text
             return pos
-        if found.lastgroup == PRELUDE:
-            self._say(Markup(self._offset + pos, self._offset + found.end()))
+        if found.lastgroup == PRELUDE and found.group() not in self._preludes:
+            self._preludes.append(found.group())
+            self._say(Markup("prelude", self._offset + pos, self._offset + found.end()))
             return found.end()
+        if found.lastgroup == PRELUDE:
+            self._state = self._read_text
+            return pos
         return self._begin(text, pos, found)
 
     def _read_text(self, text: str, pos: int) -> int | None:
@@ -171,7 +185,7 @@ class Parser:
             return None
         if found.lastgroup == CLOSE:
             self._awaited = ""
-            self._say(Markup(self._offset + pos, self._offset + found.end()))
+            self._say(Markup("close", self._offset + pos, self._offset + found.end()))
             return found.end()
         return self._begin(text, pos, found)
 
@@ -265,7 +279,7 @@ class Parser:
             self._state = self._read_unknown
             return after
         if self._start > self._lead:
-            self._say(Markup(self._lead, self._start))
+            self._say(Markup("lead", self._lead, self._start))
         self._index += 1
         self._say(CallBegin(self._index, name, self._start))
         self._in_array = self._call.in_array
@@ -289,6 +303,7 @@ class Parser:
     def _read_unknown(self, text: str, pos: int) -> int | None:
         """A call of a tool that was not offered, as text: read to its end, so that no marker in it counts."""
         after = self._call.read(text, pos)
+        self._call.take()
         self._say_text(text[pos:after], self._offset + pos)
         if self._call.status == MORE:
             return after if after > pos else None
@@ -304,7 +319,7 @@ class Parser:
                 self._say_arguments(self._call.take())
                 self._call_over(pos, complete=True)
                 return pos
-            if close.startswith(text[pos:]) and not self._final:
+            if cut(close, text, pos) and not self._final:
                 return None
         self._state = self._read_verbatim
         return pos
@@ -346,17 +361,18 @@ class Parser:
             self._end_call()
             return self._begin_candidate(text, pos, here, here, self._form, in_array=True)
         for stop in map(str.strip, self._format.stop_strings):
-            if stop.startswith(text[here:]) and here < len(text):
-                if not self._final:
-                    return None
-                return self._belongs(len(text)) if text.endswith(stop) else self._leave_call(pos)
+            whole = len(text) - here == len(stop) and text.startswith(stop, here)
+            if whole and self._final:
+                return self._belongs(len(text))
+            if (whole or (here < len(text) and cut(stop, text, here))) and not self._final:
+                return None
         if isinstance(self._form, HeadedCall) and self._form.repeats:
             again = self._form.between.strip()
             if text.startswith(again, here):
                 self._end_call()
                 body = here + len(again)
                 return self._begin_candidate(text, pos, here, body, self._form, name=self._call.name)
-            if again.startswith(text[here:]) and not self._final:
+            if cut(again, text, here) and not self._final:
                 return None
         found = self._markers.adjacent(self._awaited).match(text, here)
         if found is None or (found.lastgroup == CUT and self._final):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from ._format import Tool
-from ._values import BAD, DONE, MORE, DecodedReader, Repairs, ValueReader, next_significant
+from ._values import BAD, DONE, MORE, DecodedReader, Repairs, ValueReader, cut, opening_in_string
 
 __all__ = ["CallReader", "Offered", "Value"]
 
@@ -143,19 +143,19 @@ class CallReader:
             self._step = self._read_arguments
             return pos
         if char in "\"'":
-            brace = next_significant(text, pos + 1)
+            brace = opening_in_string(text, pos + 1)
             if brace == len(text):
                 return None
             if text[brace] != "{" or not self.repairs.make("arguments_string"):
                 return self._bad(pos)
             self._value = DecodedReader(self.repairs, char)
             self._step = self._read_arguments
-            return pos + 1
+            return brace
         for word in _NO_ARGUMENTS:
-            if text.startswith(word, pos):
+            if text.startswith(word, pos) and (word == "null" or self.repairs.make("python_constant")):
                 self._null_arguments()
                 return pos + len(word)
-            if word.startswith(text[pos:]):
+            if cut(word, text, pos):
                 return None
         return self._bad(pos)
 

@@ -32,12 +32,12 @@ def read_reply(parser: Parser, text: str) -> Reply:
     calls: list[Call] = []
     pieces: list[str] = []
     name, start = "", 0
-    lead = Markup(0, 0)
+    lead = Markup("lead", 0, 0)
     for event in (*parser.feed(text), *parser.close()):
         match event:
             case Text():
                 content.append(event.text)
-            case Markup():
+            case Markup(kind="lead"):
                 lead = event
             case CallBegin():
                 name, start = event.name, lead.start if lead.end == event.start else event.start

@@ -5,7 +5,7 @@ import re
 from ._format import TaggedCall
 from ._json_call import JsonCallReader
 from ._reader import Offered
-from ._values import WHITE, RawReader, skip_white
+from ._values import WHITE, RawReader, next_significant
 
 __all__ = ["TaggedCallReader"]
 
@@ -26,25 +26,27 @@ class TaggedCallReader(JsonCallReader):
         self._step = self._open if in_array else self._tagged
 
     def _tagged(self, text: str, pos: int) -> int | None:
-        if text[pos] in WHITE:
-            return skip_white(text, pos)
-        if text[pos] in "{[":
+        here = next_significant(text, pos)
+        if here == len(text):
+            return None
+        if text[here] in "{[":
             self._step = self._open
-            return pos
-        built_in = _BUILT_IN.match(text, pos)
+            return here
+        built_in = _BUILT_IN.match(text, here)
         if built_in and (built_in[1] in self._offered or built_in[1] in self._builtins):
             return self._raw(built_in[1], built_in[2], '")', built_in.end())
-        if built_in is None and _BUILT_IN_CUT.match(text, pos):
+        if built_in is None and _BUILT_IN_CUT.match(text, here):
             return None
         interpreter = self._offered.interpreter
         if interpreter is None:
-            return self._bad(pos)
+            return self._bad(here)
+        # With the white space before it: code may be indented.
         return self._raw(interpreter, self._offered.code_key(interpreter), "", pos)
 
     def finish(self, text: str, pos: int) -> int:
         """What might have become a built-in call is code then."""
         interpreter = self._offered.interpreter
-        if self._step == self._tagged and interpreter and pos < len(text):
+        if self._step == self._tagged and interpreter and text[pos:].strip(WHITE):
             self._raw(interpreter, self._offered.code_key(interpreter), "", pos)
             pos = self.read(text, pos)
         return super().finish(text, pos)

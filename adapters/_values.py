@@ -21,7 +21,9 @@ __all__ = [
     "RawReader",
     "Repairs",
     "ValueReader",
+    "cut",
     "next_significant",
+    "opening_in_string",
     "skip_white",
 ]
 
@@ -44,8 +46,10 @@ REPAIRS = frozenset(
 
 MORE, DONE, BAD = range(3)
 
-# Python's and most clients' JSON readers recurse: what is nested deeper would not load.
+# What is nested deeper would not load: Python's and most clients' JSON readers recurse.
 MAX_DEPTH = 200
+# Nor would a longer integer: Python refuses to convert it.
+MAX_DIGITS = 4300
 
 HOLD = 64
 """How many characters a comma, a quote or a separator may be held back, with the white space behind it."""
@@ -60,6 +64,7 @@ _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _DIGITS = re.compile(r"[0-9]*")
 _EXPONENT = re.compile(r"[eE][+-]?[0-9]")
 _EXPONENT_CUT = re.compile(r"[eE][+-]?\Z")
+_STRING_WHITE = re.compile(r"(?:[ \t\n\r]|\\[nrt])*")
 _PLAIN = {'"': re.compile(r'[^"\\]+'), "'": re.compile(r"[^'\\]+")}
 _HIGH, _LOW = r"u[dD][89abAB][0-9A-Fa-f]{2}", r"u[dD][c-fC-F][0-9A-Fa-f]{2}"
 _DECODABLE = re.compile(rf"\\{_HIGH}\\{_LOW}|\\u[0-9A-Fa-f]{{4}}|\\[\"'\\/bfnrt]")
@@ -115,8 +120,10 @@ class ValueReader:
     """
 
     __slots__ = (
+        "_digits",
         "_is_key",
         "_mark",
+        "_number",
         "_stack",
         "_step",
         "_text",
@@ -139,6 +146,8 @@ class ValueReader:
         self._stack: list[str] = ["{"] if inside else []
         self._step: Callable[[str, int], int | None] = self._next if inside else self._value
         self._is_key = False
+        self._digits = 0
+        self._number = False
         self._text = ""
         self._mark = 0
 
@@ -161,8 +170,8 @@ class ValueReader:
 
     @property
     def closable(self) -> bool:
-        """BAD where only closing braces are missing."""
-        return self.status == BAD and self._step == self._next
+        """BAD where only closing braces are missing: not in an array, nor behind a number that might go on."""
+        return self.status == BAD and self._step == self._next and "[" not in self._stack and not self._number
 
     def close(self) -> None:
         """Writes the closing braces and brackets that are missing."""
@@ -190,8 +199,9 @@ class ValueReader:
             return pos + 1
         number = _INTEGER.match(text, pos)
         if number:
+            self._digits = len(number.group())
             self._step = self._zero if number.group() in ("0", "-0") else self._integer
-            return number.end()
+            return number.end() if self._digits <= MAX_DIGITS else self._bad(pos + MAX_DIGITS)
         return self._word(text, pos)
 
     def _first_item(self, text: str, pos: int) -> int | None:
@@ -333,7 +343,11 @@ class ValueReader:
 
     def _integer(self, text: str, pos: int) -> int | None:
         end = _DIGITS.match(text, pos).end()  # type: ignore[union-attr]  # it matches everywhere
-        return end if end > pos else self._zero(text, pos)
+        if end == pos:
+            return self._zero(text, pos)
+        room = MAX_DIGITS - self._digits
+        self._digits += end - pos
+        return end if end - pos <= room else self._bad(pos + max(room, 0))
 
     def _zero(self, text: str, pos: int) -> int | None:
         if text[pos] != ".":
@@ -351,7 +365,7 @@ class ValueReader:
 
     def _exponent(self, text: str, pos: int) -> int | None:
         if text[pos] not in "eE":
-            return self._complete(pos)
+            return self._number_done(pos)
         if _EXPONENT_CUT.match(text, pos):
             return None
         exponent = _EXPONENT.match(text, pos)
@@ -362,12 +376,18 @@ class ValueReader:
 
     def _exponent_digits(self, text: str, pos: int) -> int:
         end = _DIGITS.match(text, pos).end()  # type: ignore[union-attr]  # it matches everywhere
-        return end if end > pos else self._complete(pos)
+        return end if end > pos else self._number_done(pos)
+
+    def _number_done(self, pos: int) -> int:
+        self._complete(pos)
+        self._number = True
+        return pos
 
     def _word(self, text: str, pos: int) -> int | None:
         word = _WORD.match(text, pos)
         if word is None:
-            return None if text[pos:] in _WORD_STARTS else self._bad(pos)
+            start = text[pos : pos + 10]
+            return None if len(text) - pos < 10 and start in _WORD_STARTS else self._bad(pos)
         written, repair = _WORDS[word.group()]
         if repair is None:
             return self._complete(word.end())
@@ -387,6 +407,7 @@ class ValueReader:
         return pos
 
     def _complete(self, pos: int) -> int:
+        self._number = False
         if self._stack:
             self._step = self._next
         else:
@@ -427,7 +448,7 @@ class RawReader:
         while self._end and (found := self._cut.search(text, pos)):
             start, end = found.span()
             self._write(text[pos:start])
-            if end == len(text) or any(mark.startswith(text[end:]) for mark in self._before):
+            if end == len(text) or any(cut(mark, text, end) for mark in self._before):
                 return start
             if any(text.startswith(mark, end) for mark in self._before):
                 self._close()
@@ -500,8 +521,8 @@ class DecodedReader:
                 self.status = BAD
                 return pos
         if self._inner.status == DONE and pos < len(text):
-            pos = skip_white(text, pos)
-            if pos < len(text):
+            pos = _STRING_WHITE.match(text, pos).end()  # type: ignore[union-attr]  # it matches everywhere
+            if pos < len(text) and text[pos:] != "\\":
                 self.status = DONE
                 pos += text[pos] == self._quote
         return pos
@@ -539,9 +560,20 @@ def _unescape(escape: str) -> str:
     return escape if "\ud800" <= char <= "\udfff" else char  # half a pair stays an escape
 
 
+def cut(literal: str, text: str, pos: int) -> bool:
+    """Whether the text ends, at or behind `pos`, before it is clear that the literal stands there."""
+    return len(text) - pos < len(literal) and literal.startswith(text[pos:])
+
+
 def skip_white(text: str, pos: int) -> int:
     """The position behind the white space at `pos`."""
     return _WHITE_RUN.match(text, pos).end()  # type: ignore[union-attr]  # it matches everywhere
+
+
+def opening_in_string(text: str, pos: int) -> int:
+    """The position of the first character inside a string that stands for no white space: see `next_significant`."""
+    end = _STRING_WHITE.match(text, pos, pos + HOLD).end()  # type: ignore[union-attr]  # it matches everywhere
+    return len(text) if text[end:] == "\\" else end
 
 
 def next_significant(text: str, pos: int) -> int:

@@ -3,14 +3,19 @@
 `MARKED` writes `<call>{...}</call>`, `BARE` the object alone; both offer the tools `get` and `get_time`.
 """
 
+from collections.abc import Callable
+from time import process_time
 from typing import NamedTuple
 
 import pytest
 
 from chat_adapters.adapters import (
+    ADAPTERS,
     Arguments,
     CallEnd,
+    ChatAdaptersError,
     Format,
+    FormatError,
     JsonCall,
     Parser,
     ParserClosedError,
@@ -60,7 +65,20 @@ MARKED_CASES = {
     "no end tag": Case('<call>{"name": "get", "arguments": {"a": 1}}', calls=(GET,)),
     "no outer brace": Case('<call>{"name": "get", "arguments": {"a": 1}', calls=(GET,)),
     "no brace before the end tag": Case(
-        '<call>{"name": "get", "arguments": {"a": 1</call>', calls=(GET,), repairs=("missing_brace",)
+        '<call>{"name": "get", "arguments": {"a": "x"</call>',
+        calls=(("get", '{"a": "x"}'),),
+        repairs=("missing_brace",),
+    ),
+    "a number before the end tag may be half of one": Case(
+        '<call>{"name": "get", "arguments": {"a": 1</call>', '<call>{"name": "get", "arguments": {"a": 1</call>'
+    ),
+    "an array that is open before the end tag": Case(
+        '<call>{"name": "get", "arguments": {"a": ["x"</call>', '<call>{"name": "get", "arguments": {"a": ["x"</call>'
+    ),
+    "a late closer is not what led to a cut call": Case(
+        f'<call>{WRITTEN_GET} x</call><call>{{"name": "get", "arguments": {{"a',
+        ' x<call>{"name": "get", "arguments": {"a',
+        (GET,),
     ),
     "a comma before the end tag is no end": Case(
         '<call>{"name": "get", "arguments": {"a": 1,</call>', '<call>{"name": "get", "arguments": {"a": 1,</call>'
@@ -89,7 +107,22 @@ MARKED_CASES = {
     "a text": Case('<call>{"name": "get", "arguments": "df"}</call>', '<call>{"name": "get", "arguments": "df"}</call>'),
     "a number": Case('<call>{"name": "get", "arguments": 1}</call>', '<call>{"name": "get", "arguments": 1}</call>'),
     "not an object inside": Case('<call>{"name": "get", "arguments": {bad}}</call>', '<call>{"name": "get", "arguments": {bad}}</call>'),
+    "None": Case('<call>{"name": "get", "arguments": None}</call>', calls=(("get", "{}"),), repairs=("python_constant",)),
+    "white space around the arguments in a string": Case(
+        r'<call>{"name": "get", "arguments": "\n {\"a\": 1}\n"}</call>', calls=(GET,), repairs=("arguments_string",)
+    ),
+    "half a pair in a string": Case(
+        r'<call>{"name": "get", "arguments": "{\"a\": \"\ud83dx\"}"}</call>',
+        calls=(("get", r'{"a": "\ud83dx"}'),),
+        repairs=("arguments_string",),
+    ),
+    "a string that ends before its object": Case(
+        r'<call>{"name": "get", "arguments": "{\"a\": 1"}</call>', r'<call>{"name": "get", "arguments": "{\"a\": 1"}</call>',
+        repairs=("arguments_string",),
+    ),
     # 4. An array of calls.
+    "array with a trailing comma": Case(f"<call>[{WRITTEN_GET}, {WRITTEN_TIME},]</call>.", ".", (GET, TIME)),
+    "a bracket behind an array": Case(f"<call>[{WRITTEN_GET}]]</call>", "]", (GET,)),
     "array": Case(f"<call>[{WRITTEN_GET}, {WRITTEN_TIME}]</call>", calls=(GET, TIME)),
     "array whose first element is none": Case(f"<call>[1, {WRITTEN_GET}]</call>", f"<call>[1, {WRITTEN_GET}]</call>"),
     "array whose second element is none": Case(f"<call>[{WRITTEN_GET}, 2]</call>", ", 2]", (GET,)),
@@ -108,6 +141,12 @@ MARKED_CASES = {
         calls=(("get", '{"a": [1, 2 ] }'),),
         repairs=("trailing_comma",) * 3,
     ),
+    "a long separator is text": Case(
+        f"<call>{WRITTEN_GET}</call>{' ' * 64}<call>{WRITTEN_TIME}</call>", " " * 64, (GET, TIME)
+    ),
+    "a brace behind a separator": Case(f"<call>{WRITTEN_GET};}}</call>", ";}", (GET,)),
+    "a quoted sentence behind a call": Case(f'<call>{WRITTEN_GET[:-1]}, "he said</call>', ', "he said', (GET,)),
+    "a later key in single quotes": Case(f"<call>{WRITTEN_GET[:-1]}, 'id': 1}}</call>", calls=(GET,), repairs=("single_quotes",)),
     "doubled braces": Case(
         '<call>{{"name": "get", "arguments": {{"a": {{"b": 1}}}}}}</call>',
         calls=(("get", '{"a": {"b": 1}}'),),
@@ -123,6 +162,14 @@ MARKED_CASES = {
         '<call>{"name": "get", "arguments": {"a": [NaN, -Infinity]}}</call>',
         calls=(("get", '{"a": [null, null]}'),),
         repairs=("not_a_number",) * 2,
+    ),
+    "an integer that no client can read": Case(
+        f'<call>{{"name": "get", "arguments": {{"a": {"9" * 4301}}}}}</call>',
+        f'<call>{{"name": "get", "arguments": {{"a": {"9" * 4301}}}}}</call>',
+    ),
+    "nested deeper than clients can read": Case(
+        f'<call>{{"name": "get", "arguments": {{"a": {"[" * 200}{"]" * 200}}}}}</call>',
+        f'<call>{{"name": "get", "arguments": {{"a": {"[" * 200}{"]" * 200}}}}}</call>',
     ),
     "duplicate keys and half a pair": Case(
         r'<call>{"name": "get", "arguments": {"a": "\ud800", "a": 1e999}}</call>',
@@ -144,7 +191,17 @@ MARKED_CASES = {
         calls=(("get", r'{"a": "\\d\\u12"}'),),
         repairs=("invalid_escape",) * 2,
     ),
+    "two strings are no key": Case(
+        "<call>{'name': 'get', 'arguments': {'a' 'b': 1}}</call>", "<call>{'name': 'get', 'arguments': {'a' 'b': 1}}</call>",
+        repairs=("single_quotes",) * 4,
+    ),
+    "a line that goes on": Case(
+        '<call>{"name": "get", "arguments": {"a": "x\\\ny"}}</call>',
+        calls=(("get", '{"a": "x\\ny"}'),),
+        repairs=("invalid_escape",),
+    ),
     # 12. Names.
+    "a blank name": Case('<call>{"name": " ", "arguments": {}}</call>', '<call>{"name": " ", "arguments": {}}</call>'),
     "not offered": Case('<call>{"name": "x", "arguments": {}}</call>', calls=(("x", "{}"),)),
     "256 characters": Case(f'<call>{{"name": "{"x" * 256}", "arguments": {{}}}}</call>', calls=(("x" * 256, "{}"),)),
     "257 characters": Case(f'<call>{{"name": "{"x" * 257}"}}', f'<call>{{"name": "{"x" * 257}"}}'),
@@ -167,6 +224,12 @@ BARE_CASES = {
     "wrapped": Case('{"type": "function", "function": ' + WRITTEN_GET + "}", calls=(GET,)),
     "an answer": Case('{"answer": 42}', '{"answer": 42}'),
     "another name": Case('{"name": "Alice", "age": 3}', '{"name": "Alice", "age": 3}'),
+    "a call in an answer": Case(f'{{"example": {WRITTEN_GET}}} so', f'{{"example": {WRITTEN_GET}}} so'),
+    "a call in a list": Case(f"[1, {WRITTEN_GET}] so {WRITTEN_TIME}", f"[1, {WRITTEN_GET}] so ", (TIME,)),
+    "a call behind another tool's": Case(f'[{{"name": "x", "parameters": {{}}}}, {WRITTEN_GET}]', f'[{{"name": "x", "parameters": {{}}}}, {WRITTEN_GET}]'),
+    "an escaped name": Case('{"name": "\\u0067et", "parameters": {}}', '{"name": "\\u0067et", "parameters": {}}'),
+    "wrapped twice": Case(f'{{"function": {{"function": {WRITTEN_GET}}}}}', f'{{"function": {{"function": {WRITTEN_GET}}}}}'),
+    "a function's name for the call's": Case('{"function": "get", "parameters": {}}', '{"function": "get", "parameters": {}}'),
     "a set": Case("The set {1, 2} is [small].", "The set {1, 2} is [small]."),
     "not offered": Case('{"name": "gets", "parameters": {}}', '{"name": "gets", "parameters": {}}'),
     "no arguments": Case('{"name": "get"}', '{"name": "get"}'),
@@ -198,14 +261,13 @@ def check_case(format: Format, case: Case) -> None:
 
 @pytest.mark.parametrize("kind", sorted(REPAIRS))
 def test_a_repair_that_is_off_is_not_made(kind: str) -> None:
-    cases = [case for case in MARKED_CASES.values() if kind in case.repairs]
+    cases = [case for case in MARKED_CASES.values() if kind in case.repairs and case.calls]
     assert cases, f"no case shows {kind}"
     for case in cases:
         reading = check_cuts(MARKED, TOOLS, case.reply, repairs=REPAIRS - {kind})
         assert kind not in reading.repairs
-        if kind != "surplus_brace":  # there the call stands, and the brace is text
-            reply = read_reply(Parser(MARKED, TOOLS, repairs=REPAIRS - {kind}), case.reply)
-            assert reply.calls != case.calls
+        reply = read_reply(Parser(MARKED, TOOLS, repairs=REPAIRS - {kind}), case.reply)
+        assert (reply.content, reply.calls) != (case.content, case.calls)
 
 
 def test_bad_arguments_stream_as_they_are_written() -> None:
@@ -240,3 +302,73 @@ def test_a_parser_lives_for_one_reply() -> None:
         parser.feed("x")
     with pytest.raises(ParserClosedError, match="make a new one"):
         parser.close()
+
+
+def test_keys_of_a_formats_own_stand_beside_the_usual_ones() -> None:
+    format = Format(call=JsonCall(open="<call>", close="</call>", name_key="tool", arguments_key="input"))
+    for name, arguments in (
+        ("tool", "input"),
+        ("name", "arguments"),
+        ("name", "parameters"),
+        ("tool", "arguments"),
+    ):
+        check_case(format, Case(f'<call>{{"{name}": "get", "{arguments}": {{"a": 1}}}}</call>', calls=(GET,)))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: JsonCall(open="  "), "not white space"),
+        (lambda: JsonCall(close="</c>"), "needs an opening one"),
+        (lambda: JsonCall(open=" <c>"), "white space outside"),
+        (lambda: JsonCall(open="<c>", close="<c>"), "cannot open and close"),
+        (lambda: JsonCall(name_key="a", arguments_key="a"), "cannot share"),
+        (lambda: JsonCall(name_key="a b"), "plain word"),
+        (lambda: JsonCall(name_key="type"), "something else"),
+        (lambda: Format(call=JsonCall(), lead="x"), "must be white space"),
+        (lambda: Format(call=JsonCall(), separator="and"), "separator"),
+        (lambda: Format(call=JsonCall(), also=(JsonCall(name_key="tool"),)), "open alike"),
+        (lambda: Format(call=JsonCall(open="<c>"), also=(JsonCall(open="<c>x"),)), "begins like"),
+        (lambda: Format(call=JsonCall(), also=(JsonCall(open="[C]"),)), "without marker"),
+        (lambda: Format(call=JsonCall(open=";;")), "separator"),
+        (lambda: Format(call=JsonCall(), preludes=("",)), "cannot be empty"),
+    ],
+)
+def test_a_description_that_contradicts_itself_is_refused(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(FormatError, match=message):
+        make()
+
+
+def test_what_a_caller_may_choose_is_checked() -> None:
+    with pytest.raises(ChatAdaptersError, match="'contents'"):
+        Parser(MARKED, TOOLS, unknown_tools="contents")  # type: ignore[arg-type]
+    with pytest.raises(ChatAdaptersError, match="'python_constants'"):
+        Parser(MARKED, TOOLS, repairs=frozenset({"python_constants"}))
+
+
+@pytest.mark.parametrize(
+    ("format", "text"),
+    [
+        (MARKED, '<call>{"name": "get", "arguments": {"a": "x" 1</call>'),
+        (MARKED, '<call>{"name": "get", "arguments": {"a": 1}}</call>'),
+        (MARKED, "<call>"),
+        (BARE, '{"name": "get", "parameters": {}}; '),
+        (BARE, '{"a": ['),
+        (ADAPTERS["qwen2"].format, "✿FUNCTION✿: python\n✿ARGS✿: ```py\n" + "\n``` x" * 20),
+        (ADAPTERS["qwen2"].format, "✿FUNCTION✿: get\n✿ARGS✿: {}\n"),
+        (ADAPTERS["llama3_1"].format, '<|python_tag|>brave_search.call(query="") ' + 'a") ' * 20),
+    ],
+)
+def test_a_long_reply_costs_what_its_parts_cost(format: Format, text: str) -> None:
+    """In one piece, where a copy of the rest would be quadratic: ten times the text, at most twenty times the time."""
+
+    def cost(size: int) -> float:
+        parser = Parser(format, (*TOOLS, Tool("python")))
+        reply = (text * (size // len(text) + 1))[:size]
+        start = process_time()
+        parser.feed(reply)
+        parser.close()
+        return process_time() - start
+
+    short = min(cost(60_000) for _ in range(3))
+    assert min(cost(600_000) for _ in range(2)) < 20 * max(short, 0.002)

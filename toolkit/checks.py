@@ -77,7 +77,7 @@ def check_reading(text: str, reading: Reading) -> None:
                 pos += len(event.text)
             case Markup():
                 assert open_call is None, f"markup inside a call: {event}"
-                assert (event.start, event.end > pos) == (pos, True), f"a gap before {event}"
+                assert event.start == pos < event.end, f"a gap before {event}"
                 pos = event.end
             case CallBegin():
                 assert open_call is None, f"a call inside a call: {event}"

@@ -76,11 +76,17 @@ class AdapterToolParser(ToolParser):
             for tool in get_function_tools(tools or [])
         ]
         self._parser: Parser | None = None
+        self._waiting: list[Event] = []
+        self._for_responses = False
+        self._goes_on = False
+        """The last delta went on with a call that an earlier one had announced."""
 
     def adjust_request(
         self, request: ChatCompletionRequest | ResponsesRequest
     ) -> ChatCompletionRequest | ResponsesRequest:
         """Adds what a reply with calls needs: visible special tokens, and the family's stop tokens and strings."""
+        if request.tools and request.tool_choice is None:
+            request.tool_choice = "auto"  # vLLM would answer a whole reply with nothing at all
         request = super().adjust_request(request)
         if request.tools and request.tool_choice != "none":
             request.skip_special_tokens = False
@@ -123,15 +129,33 @@ class AdapterToolParser(ToolParser):
             return DeltaMessage(content=delta_text)
         if self._parser is None:
             self._parser = self._new_parser()
-        return _delta(self._parser.feed(delta_text))
+        self._for_responses = isinstance(request, ResponsesRequest)
+        events = self._waiting + self._parser.feed(delta_text)
+        # One message says content before calls. Text behind a call waits for the next, or its order would be lost,
+        # and the Responses API would close the call that the text is behind.
+        arguments = next((at for at, event in enumerate(events) if isinstance(event, Arguments)), len(events))
+        texts = (at for at, event in enumerate(events) if at > arguments and isinstance(event, Text))
+        behind = next(texts, len(events))
+        self._waiting = events[behind:]
+        delta = _delta(events[:behind])
+        self._goes_on = delta is not None and any(call.id is None for call in delta.tool_calls)
+        return delta
 
     def finish_streaming(self) -> DeltaMessage | None:
-        """What the end of the reply makes certain."""
+        """What the end of the reply makes certain; vLLM adds it to the last delta."""
         if self._parser is None:
             return None
         parser, self._parser = self._parser, None
-        delta = _delta(parser.close())
+        delta = _delta(self._waiting + parser.close())
         _log_repairs(self.adapter, parser)
+        if delta is not None and delta.content and self._goes_on and self._for_responses:
+            # Added to a delta that goes on with a call, text would make vLLM end the stream with an error.
+            _log.warning(
+                "%s: text behind a call in the last delta was left out: %.80r",
+                self.adapter.name,
+                delta.content,
+            )
+            delta.content = None
         return delta
 
     def get_remaining_unstreamed_args(self) -> str:
