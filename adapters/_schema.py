@@ -9,6 +9,7 @@ made of five forms only, so that whoever reads it needs no other case:
 the first of `$ref`, `const`, `enum`, `anyOf`, `oneOf`, `allOf`, `type` that it finds, and forgets the others.
 """
 
+import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -294,7 +295,10 @@ class _Reader:
 
     def object_(self, words: Words, at: Place) -> Schema | None:
         given = _mapping(words.get("properties", {}), (*at, "properties"))
-        nodes = {name: self.node(schema, (*at, "properties", name)) for name, schema in given.items()}
+        nodes = {
+            _text(name, (*at, "properties")): self.node(schema, (*at, "properties", name))
+            for name, schema in given.items()
+        }
         required = [
             _text(name, (*at, "required")) for name in _list(words.get("required", []), (*at, "required"))
         ]
@@ -393,14 +397,22 @@ class _Reader:
         bounds = self.bounds(words, at)
         if not bounds:
             return {"type": "number"}
-        # With a bound on one side alone there is no end to the digits on the other.
         low = next((bounds[word] for word in bounds if word in LOWEST), None)
         high = next((bounds[word] for word in bounds if word in HIGHEST), None)
-        if low is None or high is None:
-            bounds |= {"minimum": min(INT64[0], high)} if high is not None else {}
-            bounds |= {"maximum": max(INT64[1], low)} if low is not None else {}
-        elif low > high or (low == high and bounds.keys() != {"minimum", "maximum"}):
-            return self.none(at)
+        # With a bound on one side alone there is no end to the digits on the other.
+        if high is None and low is not None and low < INT64[1]:
+            bounds["maximum"] = INT64[1]
+        if low is None and high is not None and high > INT64[0]:
+            bounds["minimum"] = INT64[0]
+        if low is not None and high is not None:
+            if low > high or (low == high and bounds.keys() != {"minimum", "maximum"}):
+                return self.none(at)
+            if high - low <= 2e-6 and not low == high == round(
+                low, 6
+            ):  # six decimals may not reach in between
+                for word in bounds:
+                    self.report((*at, word))
+                return {"type": "number"}
         return {"type": "number", **bounds}
 
     def bounds(self, words: Words, at: Place) -> dict[str, float]:
@@ -435,7 +447,11 @@ class _Reader:
         plain: list[object] = []
         options: list[Schema] = []
         for value in values:
-            if isinstance(value, float) and round(_number(value, at), 6) == value and abs(value) < 1e16:
+            try:
+                json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+            except (TypeError, ValueError) as error:
+                raise _error(at, f"{_shown(value)} is not a JSON value") from error
+            if isinstance(value, float) and round(value, 6) == value and abs(value) < 1e16:
                 # In an enum xgrammar writes 0.1 as 0.10000000000000001 and 2.0 as 2.
                 options.append({"type": "number", "minimum": value, "maximum": value})
             elif not _among(value, plain):
@@ -599,6 +615,8 @@ def _list(value: object, at: Place) -> Sequence[object]:
 def _text(value: object, at: Place) -> str:
     if not isinstance(value, str):
         raise _error(at, f"must be a string, not {_shown(value)}")
+    if re.search("[\ud800-\udfff]", value):
+        raise _error(at, f"{_shown(value)} has half a surrogate pair, which no text has")
     return value
 
 

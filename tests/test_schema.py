@@ -135,6 +135,7 @@ def test_names_of_types(written: str | list[str], meant: Json) -> None:
             {"type": "number", "minimum": 0, "exclusiveMinimum": 0, "maximum": 1},
             {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
         ),
+        ({"type": "number", "minimum": 1e300}, {"type": "number", "minimum": 1e300}),
         # Arrays: a tuple ends where its author ended it.
         ({"type": "array"}, {"type": "array", "items": {}}),
         ({"type": "array", "items": False}, {"type": "array", "items": False}),
@@ -271,6 +272,9 @@ def test_pointers_are_decoded() -> None:
         ({"minLength": -1}, "properties.x.minLength: must be a whole number from 0, not -1"),
         ({"pattern": 3}, "properties.x.pattern: must be a string, not 3"),
         ({"pattern": "(a"}, "properties.x.pattern: '(a' is not a regular expression: missing )"),
+        ({"enum": [float("nan")]}, "properties.x: nan is not a JSON value"),
+        ({"enum": [["\ud800"]]}, "properties.x: ['\\ud800'] is not a JSON value"),
+        ({"properties": {"\ud800": {}}}, "properties.x.properties: '\\ud800' has half a surrogate pair"),
         ({"$ref": 3}, "properties.x.$ref: must be a string, not 3"),
         ({"$ref": "#/$defs/no"}, "properties.x.$ref: there is no '#/$defs/no' in these parameters"),
         (
