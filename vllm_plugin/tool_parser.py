@@ -77,9 +77,8 @@ class AdapterToolParser(ToolParser):
         ]
         self._parser: Parser | None = None
         self._waiting: list[Event] = []
-        self._for_responses = False
         self._goes_on = False
-        """The last delta went on with a call that an earlier one had announced."""
+        """The last delta of a Responses stream went on with a call."""
 
     def adjust_request(
         self, request: ChatCompletionRequest | ResponsesRequest
@@ -129,17 +128,17 @@ class AdapterToolParser(ToolParser):
             return DeltaMessage(content=delta_text)
         if self._parser is None:
             self._parser = self._new_parser()
-        self._for_responses = isinstance(request, ResponsesRequest)
-        events = self._waiting + self._parser.feed(delta_text)
-        # One message says content before calls. Text behind a call waits for the next, or its order would be lost,
-        # and the Responses API would close the call that the text is behind.
-        arguments = next((at for at, event in enumerate(events) if isinstance(event, Arguments)), len(events))
-        texts = (at for at, event in enumerate(events) if at > arguments and isinstance(event, Text))
-        behind = next(texts, len(events))
-        self._waiting = events[behind:]
-        delta = _delta(events[:behind])
-        self._goes_on = delta is not None and any(call.id is None for call in delta.tool_calls)
-        return delta
+        events = self._parser.feed(delta_text)
+        if len(events) > 1 or self._waiting:
+            # One message says content before calls. Text behind a call waits for the next, or its order would be
+            # lost, and the Responses API would close the call that the text is behind.
+            events = self._waiting + events
+            behind = _text_behind_arguments(events)
+            events, self._waiting = events[:behind], events[behind:]
+        self._goes_on = any(type(event) is Arguments for event in events) and isinstance(
+            request, ResponsesRequest
+        )
+        return _delta(events)
 
     def finish_streaming(self) -> DeltaMessage | None:
         """What the end of the reply makes certain; vLLM adds it to the last delta."""
@@ -148,7 +147,7 @@ class AdapterToolParser(ToolParser):
         parser, self._parser = self._parser, None
         delta = _delta(self._waiting + parser.close())
         _log_repairs(self.adapter, parser)
-        if delta is not None and delta.content and self._goes_on and self._for_responses:
+        if delta is not None and delta.content and self._goes_on:
             # Added to a delta that goes on with a call, text would make vLLM end the stream with an error.
             _log.warning(
                 "%s: text behind a call in the last delta was left out: %.80r",
@@ -225,6 +224,16 @@ def _structural_tag_builder(
             raise VLLMValidationError(str(error), parameter="tools") from error
 
     return build
+
+
+def _text_behind_arguments(events: list[Event]) -> int:
+    """The place of the first text behind arguments; the end of the events if there is none."""
+    arguments = False
+    for place, event in enumerate(events):
+        if arguments and isinstance(event, Text):
+            return place
+        arguments |= isinstance(event, Arguments)
+    return len(events)
 
 
 def _delta(events: list[Event]) -> DeltaMessage | None:

@@ -1,6 +1,6 @@
 """Asking the server through the openai client, and the answer in one shape, whether it came whole or in pieces."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,9 @@ from openai import BaseModel
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from server import Server
 
-__all__ = ["Reply", "ask", "tool"]
+from chat_adapters.adapters import Format
+
+__all__ = ["Reply", "ask", "tool", "written"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +33,36 @@ def tool(name: str, parameters: object = None, **more: object) -> dict[str, Any]
     return {"type": "function", "function": function}
 
 
-def ask(server: Server, *, stream: bool = False, replay: str | None = None, **request: Any) -> Reply:
+def written(format: Format, *calls: tuple[str, str], text: str = "") -> str:
+    """What a model trained on this format writes: a text, then calls, each a name and its arguments in JSON."""
+    form = format.call
+    wrote = format.separator.join(form.begin(name) + arguments + form.end for name, arguments in calls)
+    return text + format.lead + wrote if text and calls else text + wrote
+
+
+def ask(
+    server: Server,
+    *,
+    stream: bool = False,
+    replay: str | None = None,
+    extra: Mapping[str, object] | None = None,
+    **request: Any,
+) -> Reply:
     """Send one chat request.
 
     Args:
         replay: what the model is made to answer, its stop token at the end.
+        extra: fields that vLLM adds to OpenAI's.
         request: what `chat.completions.create` takes.
     """
     script = server.replay(replay) if replay is not None else {}
-    request = {"model": server.name, "extra_body": {"return_token_ids": True, **script}, **request}
-    with server.client() as client:
-        answer = client.chat.completions.create(stream=stream, **request)
-        return _whole(answer) if isinstance(answer, ChatCompletion) else _gathered(answer)
+    answer = server.client.chat.completions.create(
+        model=server.name,
+        stream=stream,
+        extra_body={"return_token_ids": True, **script, **(extra or {})},
+        **request,
+    )
+    return _whole(answer) if isinstance(answer, ChatCompletion) else _gathered(answer)
 
 
 def _whole(completion: ChatCompletion) -> Reply:

@@ -10,6 +10,7 @@ import time
 import urllib.request
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
@@ -57,6 +58,7 @@ class Server:
         patience: float = 300,
     ) -> None:
         template = files("chat_adapters.templates") / f"{adapter}.jinja"
+        self.adapter = adapter
         self.port = free_port()
         self.url = f"http://{HOST}:{self.port}"
         self.name = "tiny" if replay else model.name
@@ -115,6 +117,7 @@ class Server:
         """End the server and every process it started."""
         if self._process is None:
             return
+        self.client.close()
         signal_group(self._process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=20)
@@ -122,7 +125,9 @@ class Server:
         self._process.wait()
         self._process = None
 
+    @cached_property
     def client(self) -> OpenAI:
+        """One for all requests, of any thread: making one takes longer than a short reply."""
         return OpenAI(base_url=f"{self.url}/v1", api_key="EMPTY", max_retries=0, timeout=300)
 
     def log_text(self) -> str:

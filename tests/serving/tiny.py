@@ -1,6 +1,6 @@
 """Tiny checkpoints that the real vLLM serves on a CPU with random weights.
 
-A family is data: its architecture and the tokens its tokenizer knows. The tokenizer is made on the spot: byte-level,
+A family is data: its architecture, and the tokens that its adapter names. The tokenizer is made on the spot: byte-level,
 so every text comes back as it went in, and trained on the few lines below, so that common pieces of prose, JSON and
 code are one token each and cuts between tokens fall where a real tokenizer's might.
 """
@@ -8,12 +8,17 @@ code are one token each and cuts between tokens fall where a real tokenizer's mi
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
-__all__ = ["QWEN2_5", "Family", "write_tiny_checkpoint"]
+from chat_adapters.adapters import Adapter
+from chat_adapters.adapters.llama3_1 import LLAMA3_1
+from chat_adapters.adapters.qwen2 import QWEN2
+from chat_adapters.adapters.qwen2_5 import QWEN2_5
+
+__all__ = ["FAMILIES", "Family", "write_tiny_checkpoint"]
 
 VOCABULARY = 768
 TEXT = """\
@@ -36,36 +41,41 @@ RUNS = "\n".join(character * 64 for character in '{}[]"\\ \n')
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What tells one family's checkpoint from another's."""
+    """One adapter's checkpoint: its architecture, and what its tokenizer does besides knowing the adapter's tokens."""
 
-    name: str
+    adapter: Adapter
     config: Mapping[str, object]
-    special: tuple[str, ...]
-    """Special tokens, in the order of their ids."""
-    end: tuple[str, ...]
-    """Which of them end a reply."""
     plain: tuple[str, ...] = ()
     """Tokens that the tokenizer knows as one but does not call special."""
-    tokenizer: Mapping[str, object] = field(default_factory=dict)
-    """What its tokenizer_config.json says besides."""
+    begin: str | None = None
+    """The special token that the tokenizer puts before every text when it is asked for special tokens."""
 
 
-QWEN2_5 = Family(
-    name="qwen2_5",
-    config={"architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "hidden_act": "silu"},
-    special=("<|endoftext|>", "<|im_start|>", "<|im_end|>"),
-    end=("<|im_end|>", "<|endoftext|>"),
-    plain=("<tool_call>", "</tool_call>"),
-)
+QWEN2_CONFIG = {"architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "hidden_act": "silu"}
+LLAMA_CONFIG = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_act": "silu"}
+
+FAMILIES = {
+    family.adapter.name: family
+    for family in (
+        Family(LLAMA3_1, LLAMA_CONFIG, begin=LLAMA3_1.turn_tokens[0]),
+        Family(QWEN2, QWEN2_CONFIG),  # no marker is a token: neither ✿ nor <tool_call>, as in the real one
+        Family(
+            QWEN2_5,
+            QWEN2_CONFIG,
+            plain=(QWEN2_5.format.call.open.strip(), QWEN2_5.format.call.close.strip()),
+        ),
+    )
+}
+"""Every family by its adapter's name."""
 
 
-def write_tiny_checkpoint(
-    directory: Path, family: Family = QWEN2_5, tokenizer_from: Path | None = None
-) -> Path:
+def write_tiny_checkpoint(directory: Path, family: Family, tokenizer_from: Path | None = None) -> Path:
     """Write a checkpoint without weights, for `--load-format dummy`, and give its folder back.
 
+    Its settings name one stop token only, the first: a reply that ends at another one shows what the plugin adds.
     With `tokenizer_from`, the tokenizer files of that folder are used instead of a small new one.
     """
+    end = family.adapter.stop_tokens[0]
     directory.mkdir(parents=True, exist_ok=True)
     if tokenizer_from is None:
         tokenizer = small_tokenizer(family)
@@ -74,21 +84,20 @@ def write_tiny_checkpoint(
             directory / "tokenizer_config.json",
             {
                 "tokenizer_class": "PreTrainedTokenizerFast",
-                "bos_token": None,
-                "eos_token": family.end[0],
+                "bos_token": family.begin,
+                "eos_token": end,
                 "unk_token": None,  # as the real ones say; left out, transformers takes <|endoftext|> for Qwen2
-                "pad_token": family.end[-1],
-                "additional_special_tokens": list(family.special),
+                "pad_token": end,
+                "additional_special_tokens": list(family.adapter.tokens),
                 "clean_up_tokenization_spaces": False,
                 "model_max_length": 32768,
-                **family.tokenizer,
             },
         )
     else:
         for path in tokenizer_from.glob("tokenizer*"):
             shutil.copy(path, directory)
         tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
-    stops = [tokenizer.token_to_id(token) for token in family.end]
+    stop = tokenizer.token_to_id(end)
     write_json(
         directory / "config.json",
         {
@@ -104,12 +113,12 @@ def write_tiny_checkpoint(
             "torch_dtype": "float32",
             # No more rows than tokens: a random model would pick ids that no grammar and no text knows.
             "vocab_size": tokenizer.get_vocab_size(with_added_tokens=True),
-            "eos_token_id": stops[0],
-            "pad_token_id": stops[-1],
+            "eos_token_id": stop,
+            "pad_token_id": stop,
             **family.config,
         },
     )
-    write_json(directory / "generation_config.json", {"eos_token_id": stops, "pad_token_id": stops[-1]})
+    write_json(directory / "generation_config.json", {"eos_token_id": stop, "pad_token_id": stop})
     return directory
 
 
@@ -124,8 +133,16 @@ def small_tokenizer(family: Family) -> Tokenizer:
         show_progress=False,
     )
     tokenizer.train_from_iterator([TEXT, RUNS], trainer)
-    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in family.special])
+    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in family.adapter.tokens])
     tokenizer.add_tokens([AddedToken(token, normalized=False) for token in family.plain])
+    if family.begin:
+        begin = (family.begin, tokenizer.token_to_id(family.begin))
+        tokenizer.post_processor = processors.Sequence(
+            [
+                processors.ByteLevel(trim_offsets=False),
+                processors.TemplateProcessing(single=f"{family.begin} $A", special_tokens=[begin]),
+            ]
+        )
     return tokenizer
 
 
