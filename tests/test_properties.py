@@ -7,7 +7,7 @@ from formats import FORMATS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_adapters.adapters import Arguments, Call, CallEnd, Format, Parser, Reply, Text, Tool
+from chat_adapters.adapters import ADAPTERS, Arguments, Call, CallEnd, Format, Parser, Reply, Text, Tool
 from chat_adapters.adapters._parser import MAX_CANDIDATE
 from chat_adapters.adapters._values import HOLD, MORE, REPAIRS, Repairs, ValueReader
 from chat_adapters.toolkit.checks import check_cuts, read, reply_of
@@ -124,3 +124,33 @@ def test_a_cut_reply_never_completes_a_call_that_was_not(format: Format, data: s
     reading = read(format, TOOLS, [whole[:cut]])
     assert not any(isinstance(event, CallEnd) and event.complete for event in reading.events)
     assert reply_of(format, TOOLS, whole[:cut]) == Reply(whole[:cut], ())
+
+
+CALL_KEYS = ("name", "type", "id", "function", "parameters", "arguments")
+
+
+def near_misses(words: tuple[str, ...]) -> st.SearchStrategy[str]:
+    """The beginning of one of the words, and what it might go on with."""
+    starts = st.sampled_from([word[:size] for word in words for size in range(len(word) + 1)])
+    return st.tuples(starts, st.text("aegnt_ {1é", max_size=3)).map("".join)
+
+
+@given(key=near_misses(CALL_KEYS))
+def test_an_unmarked_answer_leaves_at_its_first_impossible_key_character(key: str) -> None:
+    assert_leaves_where_impossible('{"', key, CALL_KEYS)
+
+
+@given(name=near_misses(NAMES))
+def test_an_unmarked_answer_leaves_at_its_first_impossible_name_character(name: str) -> None:
+    assert_leaves_where_impossible('{"name": "', name, NAMES)
+
+
+def assert_leaves_where_impossible(before: str, written: str, possible: tuple[str, ...]) -> None:
+    """Held while it may become one of these, and not a character longer; Llama's is the format without a marker."""
+    parser = Parser(ADAPTERS["llama3_1"].format, TOOLS)
+    assert parser.feed(before) == []
+    given_out = ""
+    for end, char in enumerate(written, 1):
+        given_out += "".join(event.text for event in parser.feed(char) if isinstance(event, Text))
+        may_become = any(one.startswith(written[:end]) for one in possible)
+        assert given_out == ("" if may_become else before + written[:end])
