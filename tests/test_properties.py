@@ -132,7 +132,7 @@ CALL_KEYS = ("name", "type", "id", "function", "parameters", "arguments")
 def near_misses(words: tuple[str, ...]) -> st.SearchStrategy[str]:
     """The beginning of one of the words, and what it might go on with."""
     starts = st.sampled_from([word[:size] for word in words for size in range(len(word) + 1)])
-    return st.tuples(starts, st.text("aegnt_ {1é", max_size=3)).map("".join)
+    return st.tuples(starts, st.text("aegnt_{1é", max_size=3)).map("".join)
 
 
 @given(key=near_misses(CALL_KEYS))
