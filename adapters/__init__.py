@@ -17,8 +17,8 @@ from ._events import Arguments, CallBegin, CallEnd, Event, Markup, Text
 from ._format import Adapter, Form, Format, HeadedCall, JsonCall, Signs, TaggedCall, Tool
 from ._grammar import Choice, structural_tag
 from ._parser import Parser
+from ._repairs import REPAIRS
 from ._reply import Call, Reply, read_reply
-from ._values import REPAIRS
 from .llama3_1 import LLAMA3_1
 from .qwen2 import QWEN2
 from .qwen2_5 import QWEN2_5

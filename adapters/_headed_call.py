@@ -4,8 +4,9 @@ import re
 from functools import cache
 
 from ._format import HeadedCall
+from ._raw_value import RawReader
 from ._reader import CallReader, Offered
-from ._values import BAD, MORE, WHITE, RawReader, cut, next_significant
+from ._values import BAD, MORE, WHITE, cut, next_significant
 
 __all__ = ["HeadedCallReader"]
 
@@ -73,13 +74,6 @@ class HeadedCallReader(CallReader):
             if cut(end, text, here):
                 return None
         return self._bad(pos)
-
-    def finish(self, text: str, pos: int) -> int:
-        at_end = not text[pos:].strip(WHITE)
-        if at_end and not self._form.close and self._step in (self._between, self._arguments):
-            self._call_without_arguments()
-            return len(text)
-        return super().finish(text, pos)
 
     def _code(self, text: str, pos: int) -> int | None:
         opening = _FENCE_OPEN.match(text, pos)

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Literal
 
+from ._answer import Answer
 from ._errors import ChatAdaptersError, ParserClosedError
 from ._events import Arguments, CallBegin, CallEnd, Event, Markup, Text
 from ._format import Form, Format, HeadedCall, TaggedCall, Tool
@@ -17,8 +18,9 @@ from ._headed_call import HeadedCallReader
 from ._json_call import JsonCallReader
 from ._markers import CLOSE, CUT, PRELUDE, Fence, markers_of
 from ._reader import CallReader, Offered
+from ._repairs import REPAIRS
 from ._tagged_call import TaggedCallReader
-from ._values import BAD, HOLD, MORE, REPAIRS, Repairs, ValueReader, cut, next_significant
+from ._values import BAD, HOLD, MORE, cut, next_significant
 
 __all__ = ["MAX_CANDIDATE", "Parser"]
 
@@ -88,9 +90,7 @@ class Parser:
         self._lead = 0
         self._start = 0
         self._index = -1
-        # The JSON that is an answer:
-        self._answer = ValueReader(Repairs(frozenset()))
-        self._answer_rest = ""
+        self._answer = Answer("")
         # The call that is over, until it is clear what belongs to it:
         self._ending = False
         self._complete = False
@@ -248,27 +248,16 @@ class Parser:
         self._say_text(held, self._lead)
         self._state = self._read_text
         if not self._form.marked:
-            self._begin_answer(held[self._start - self._lead :])
+            self._answer = Answer(held[self._start - self._lead :])
+            if not self._answer.over:
+                self._state = self._read_answer
         return after
 
-    def _begin_answer(self, held: str) -> None:
-        """JSON that is no call is an answer: no part of it is a call either."""
-        self._answer = ValueReader(Repairs(frozenset()))
-        self._answer_rest = held[self._answer.read(held, 0) :]
-        if self._answer.status == MORE:
-            self._state = self._read_answer
-
     def _read_answer(self, text: str, pos: int) -> int:
-        value = self._answer_rest + text[pos:]
-        after = self._answer.read(value, 0)
-        self._answer.out.clear()
-        end = len(text)
-        if self._answer.status == MORE:
-            self._answer_rest = value[after:]
-        else:
-            end = max(pos, end - (len(value) - after))
-            self._state = self._read_text
+        end = self._answer.read(text, pos)
         self._say_text(text[pos:end], self._offset + pos)
+        if self._answer.over:
+            self._state = self._read_text
         return end
 
     def _announce(self, text: str, pos: int, after: int) -> int:

@@ -4,8 +4,10 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from ._decoded_value import DecodedReader, opening_in_string
 from ._format import Tool
-from ._values import BAD, DONE, MORE, DecodedReader, Repairs, ValueReader, cut, opening_in_string
+from ._repairs import Repairs
+from ._values import BAD, DONE, MORE, ValueReader, cut
 
 __all__ = ["CallReader", "Offered", "Value"]
 

@@ -4,8 +4,9 @@ import re
 
 from ._format import TaggedCall
 from ._json_call import JsonCallReader
+from ._raw_value import RawReader
 from ._reader import Offered
-from ._values import WHITE, RawReader, next_significant
+from ._values import WHITE, next_significant
 
 __all__ = ["TaggedCallReader"]
 

@@ -5,44 +5,12 @@ feed in a string, a trailing comma, `{{`. Each repair has a name, is counted, an
 off, or nothing helps, the value is bad from that character on.
 """
 
-import json
 import re
-from collections import Counter
 from collections.abc import Callable
 
-__all__ = [
-    "BAD",
-    "DONE",
-    "HOLD",
-    "MORE",
-    "REPAIRS",
-    "WHITE",
-    "DecodedReader",
-    "RawReader",
-    "Repairs",
-    "ValueReader",
-    "cut",
-    "next_significant",
-    "opening_in_string",
-    "skip_white",
-]
+from ._repairs import Repairs
 
-REPAIRS = frozenset(
-    {
-        "arguments_string",  # "arguments": "{\"a\": 1}"
-        "control_character",  # a raw line feed or tab inside a string
-        "doubled_brace",  # {{"a": 1}}
-        "invalid_escape",  # "\d" or "\'"
-        "key_blank",  # {"name ": ...} in the envelope of a call
-        "missing_brace",  # the closing marker stands where braces are still open
-        "not_a_number",  # NaN, Infinity: JSON has none, null is written
-        "python_constant",  # True, False, None
-        "single_quotes",  # 'text'
-        "surplus_brace",  # one closing brace too many after a call
-        "trailing_comma",  # [1, 2,]
-    }
-)
-"""The names of all repairs."""
+__all__ = ["BAD", "DONE", "HOLD", "MORE", "WHITE", "ValueReader", "cut", "next_significant", "skip_white"]
 
 MORE, DONE, BAD = range(3)
 
@@ -64,14 +32,6 @@ _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _DIGITS = re.compile(r"[0-9]*")
 _EXPONENT = re.compile(r"[eE][+-]?[0-9]")
 _EXPONENT_CUT = re.compile(r"[eE][+-]?\Z")
-_STRING_WHITE = re.compile(r"(?:[ \t\n\r]|\\[nrt])*")
-_PLAIN = {'"': re.compile(r'[^"\\]+'), "'": re.compile(r"[^'\\]+")}
-_HIGH, _LOW = r"u[dD][89abAB][0-9A-Fa-f]{2}", r"u[dD][c-fC-F][0-9A-Fa-f]{2}"
-_DECODABLE = re.compile(rf"\\{_HIGH}\\{_LOW}|\\u[0-9A-Fa-f]{{4}}|\\[\"'\\/bfnrt]")
-_DECODABLE_CUT = re.compile(
-    rf"\\(?:u[0-9A-Fa-f]{{0,3}}|{_HIGH}(?:\\(?:u(?:[dD](?:[c-fC-F][0-9A-Fa-f]?)?)?)?)?)?\Z"
-)
-_UNESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _CONTROL = {chr(code): f"\\u{code:04x}" for code in range(32)} | {
     "\b": "\\b",
     "\f": "\\f",
@@ -92,23 +52,6 @@ _WORDS = {
 }
 _WORD = re.compile("|".join(_WORDS))
 _WORD_STARTS = frozenset(word[:end] for word in _WORDS for end in range(1, len(word)))
-
-
-class Repairs:
-    """Which repairs are on, and how often each was made."""
-
-    __slots__ = ("counts", "enabled")
-
-    def __init__(self, enabled: frozenset[str] = REPAIRS) -> None:
-        self.enabled = enabled
-        self.counts: Counter[str] = Counter()
-
-    def make(self, kind: str) -> bool:
-        """Counts one repair of this kind; False if it is switched off."""
-        if kind not in self.enabled:
-            return False
-        self.counts[kind] += 1
-        return True
 
 
 class ValueReader:
@@ -415,151 +358,6 @@ class ValueReader:
         return pos
 
 
-class RawReader:
-    """Reads text that is not JSON, code or an unescaped query, as the one member of an object.
-
-    It runs up to `end`, but only where the reply ends behind it or one of `before` follows: the text may hold `end`
-    itself. With no `end` it runs to the end of the reply. The same interface as `ValueReader`.
-    """
-
-    __slots__ = ("_before", "_cut", "_end", "out", "status")
-
-    opened = True
-    doubled = False
-    closable = False
-
-    def __init__(self, key: str, end: str, before: tuple[str, ...] = ()) -> None:
-        self.out = [f'{{{json.dumps(key)}: "']
-        self.status = MORE
-        self._end = end
-        self._before = before
-        starts = "|".join(re.escape(end[:size]) for size in range(len(end) - 1, 0, -1))
-        self._cut = re.compile(rf"{re.escape(end)}[ \t\n\r]{{0,{HOLD}}}|(?:{starts})\Z" if starts else "(?!)")
-
-    @property
-    def complete(self) -> bool:
-        return self.status == DONE
-
-    def close(self) -> None:
-        """Never: raw text is not `closable`."""
-        raise AssertionError
-
-    def read(self, text: str, pos: int) -> int:
-        while self._end and (found := self._cut.search(text, pos)):
-            start, end = found.span()
-            self._write(text[pos:start])
-            if end == len(text) or any(cut(mark, text, end) for mark in self._before):
-                return start
-            if any(text.startswith(mark, end) for mark in self._before):
-                self._close()
-                return start + len(self._end)
-            self._write(text[start : start + 1])
-            pos = start + 1
-        self._write(text[pos:])
-        return len(text)
-
-    def finish(self, text: str, pos: int) -> int:
-        """The reply ends behind the text: so does the value, if its end stands here."""
-        if self.status == MORE and text.startswith(self._end, pos):
-            self._close()
-            return len(text)
-        return pos
-
-    def _close(self) -> None:
-        self.out.append('"}')
-        self.status = DONE
-
-    def _write(self, text: str) -> None:
-        if text:
-            self.out.append(json.dumps(text, ensure_ascii=False)[1:-1])
-
-
-class DecodedReader:
-    """Reads a value that was written into a string, from behind the opening quote: `"{\\"city\\": \\"Paris\\"}"`.
-
-    The same interface as `ValueReader`; it is DONE behind the closing quote.
-    """
-
-    __slots__ = ("_inner", "_quote", "status")
-
-    closable = False
-
-    def __init__(self, repairs: Repairs, quote: str) -> None:
-        self._inner = ValueReader(repairs)
-        self._quote = quote
-        self.status = MORE
-
-    @property
-    def out(self) -> list[str]:
-        return self._inner.out
-
-    @property
-    def opened(self) -> bool:
-        return self._inner.opened
-
-    @property
-    def complete(self) -> bool:
-        return self._inner.complete
-
-    @property
-    def doubled(self) -> bool:
-        return self._inner.doubled
-
-    def close(self) -> None:
-        """Never: a string that ends too early is not `closable`."""
-        raise AssertionError
-
-    def finish(self, text: str, pos: int) -> int:
-        """The reply ends behind the text: nothing comes of that."""
-        return pos
-
-    def read(self, text: str, pos: int) -> int:
-        if self._inner.status == MORE:
-            decoded, places, closed = _decode(text, pos, self._quote)
-            pos = places[self._inner.read(decoded, 0)]
-            if self._inner.status == BAD or (closed and self._inner.status == MORE):
-                self.status = BAD
-                return pos
-        if self._inner.status == DONE and pos < len(text):
-            pos = _STRING_WHITE.match(text, pos).end()  # type: ignore[union-attr]  # it matches everywhere
-            if pos < len(text) and text[pos:] != "\\":
-                self.status = DONE
-                pos += text[pos] == self._quote
-        return pos
-
-
-def _decode(text: str, pos: int, quote: str) -> tuple[str, list[int], bool]:
-    """The characters that a string stands for, the position each comes from and the one behind them, and whether
-    the string ends there. An escape that is cut is left for later."""
-    chars: list[str] = []
-    places: list[int] = []
-    closed = False
-    while pos < len(text):
-        plain = _PLAIN[quote].match(text, pos)
-        if plain:
-            chars.append(plain.group())
-            places.extend(range(pos, plain.end()))
-            pos = plain.end()
-            continue
-        closed = text[pos] == quote
-        if closed or _DECODABLE_CUT.match(text, pos):
-            break
-        escape = _DECODABLE.match(text, pos)
-        char, end = ("\\", pos + 1) if escape is None else (_unescape(escape.group()), escape.end())
-        chars.append(char)
-        places.extend([pos] * len(char))
-        pos = end
-    places.append(pos)
-    return "".join(chars), places, closed
-
-
-def _unescape(escape: str) -> str:
-    if escape[1] != "u":
-        return _UNESCAPED.get(escape[1], escape[1])
-    char: str = json.loads(f'"{escape}"')
-    return escape if "\ud800" <= char <= "\udfff" else char  # half a pair stays an escape
-
-
 def cut(literal: str, text: str, pos: int) -> bool:
     """Whether the text ends, at or behind `pos`, before it is clear that the literal stands there."""
     return len(text) - pos < len(literal) and literal.startswith(text[pos:])
@@ -568,12 +366,6 @@ def cut(literal: str, text: str, pos: int) -> bool:
 def skip_white(text: str, pos: int) -> int:
     """The position behind the white space at `pos`."""
     return _WHITE_RUN.match(text, pos).end()  # type: ignore[union-attr]  # it matches everywhere
-
-
-def opening_in_string(text: str, pos: int) -> int:
-    """The position of the first character inside a string that stands for no white space: see `next_significant`."""
-    end = _STRING_WHITE.match(text, pos, pos + HOLD).end()  # type: ignore[union-attr]  # it matches everywhere
-    return len(text) if text[end:] == "\\" else end
 
 
 def next_significant(text: str, pos: int) -> int:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from chat_adapters.adapters import ADAPTERS, Arguments, Call, CallEnd, Format, Parser, Reply, Text, Tool
 from chat_adapters.adapters._parser import MAX_CANDIDATE
-from chat_adapters.adapters._values import HOLD, MORE, REPAIRS, Repairs, ValueReader
+from chat_adapters.adapters._repairs import REPAIRS, Repairs
+from chat_adapters.adapters._values import HOLD, MORE, ValueReader
 from chat_adapters.toolkit.checks import check_cuts, read, reply_of
 from chat_adapters.toolkit.strategies import (
     arguments,

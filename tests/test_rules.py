@@ -22,7 +22,7 @@ from chat_adapters.adapters import (
     Tool,
     read_reply,
 )
-from chat_adapters.adapters._values import REPAIRS
+from chat_adapters.adapters._repairs import REPAIRS
 from chat_adapters.toolkit.checks import check_cuts, read, reply_of
 
 MARKED = Format(call=JsonCall(open="<call>", close="</call>"), lead="\n", separator="\n")
@@ -354,6 +354,7 @@ def test_what_a_caller_may_choose_is_checked() -> None:
         (MARKED, "<call>"),
         (BARE, '{"name": "get", "parameters": {}}; '),
         (BARE, '{"a": ['),
+        (BARE, '{"a": 1} '),
         (ADAPTERS["qwen2"].format, "✿FUNCTION✿: python\n✿ARGS✿: ```py\n" + "\n``` x" * 20),
         (ADAPTERS["qwen2"].format, "✿FUNCTION✿: get\n✿ARGS✿: {}\n"),
         (ADAPTERS["llama3_1"].format, '<|python_tag|>brave_search.call(query="") ' + 'a") ' * 20),

@@ -18,7 +18,7 @@ from ..adapters import (
     Tool,
     read_reply,
 )
-from ..adapters._values import REPAIRS
+from ..adapters._repairs import REPAIRS
 
 __all__ = ["Reading", "check_cuts", "check_reading", "pieces", "read", "reply_of"]
 
