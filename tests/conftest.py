@@ -19,6 +19,17 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 ROOT = Path(__file__).resolve().parent.parent
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of one server together, so that each is started once; pytest itself would mix them."""
+
+    def adapter_of(item: pytest.Item) -> str:
+        parameters = getattr(item, "callspec", None)
+        return str(parameters.params.get("server", "")) if parameters else ""
+
+    items.sort(key=adapter_of)
+
+
 @pytest.fixture(scope="session")
 def vllm_installed() -> None:
     """Skips what needs vLLM where there is none; importing it here would take seconds and warn."""

@@ -23,7 +23,12 @@ __all__ = ["DUMMY", "Server", "ServerFailed"]
 
 HERE = Path(__file__).resolve().parent
 HOST = "127.0.0.1"
-DUMMY = ("--load-format", "dummy", "--dtype", "float32", "--enforce-eager", "--max-model-len", "2048")
+DUMMY = (
+    *("--load-format", "dummy", "--dtype", "float32", "--enforce-eager", "--max-model-len", "4096"),
+    # More than the prompts of one batch have: on a CPU, vLLM dies when it computes a prompt in parts and the request
+    # has a seed.
+    *("--max-num-batched-tokens", "32768"),
+)
 """Random weights; for checkpoints of `tiny.py`."""
 REPLAY = ("--logits-processors", "replay:Replay")
 
