@@ -89,10 +89,13 @@ def check_reading(text: str, reading: Reading) -> None:
                 arguments += event.text
             case CallEnd():
                 assert open_call is not None, f"an end without a call: {event}"
+                span = text[open_call.start : event.end]
                 open_call, pos = None, event.end
                 if event.complete:
                     value = json.loads(arguments, parse_constant=_no_constant)
                     assert isinstance(value, dict), f"arguments that are no object: {arguments}"
+                    if not reading.repairs:
+                        assert _stands_in(span, arguments, value), f"not what the call says: {arguments}"
     assert open_call is None, "a call without an end"
     assert pos == len(text), f"the end is missing: {text[pos:]!r}"
 
@@ -121,6 +124,12 @@ def check_cuts(
         reading = way(deltas)
         assert reading == whole, f"cut as {deltas}:\n{reading}\nwhole:\n{whole}"
     return whole
+
+
+def _stands_in(span: str, arguments: str, value: dict[str, object]) -> bool:
+    """Without repairs the arguments are what was written: a part of the call, or raw text in it, or none."""
+    raw = [text for text in value.values() if isinstance(text, str)]
+    return arguments in span or not value or (len(value) == len(raw) == 1 and raw[0] in span)
 
 
 def _joined(events: Iterable[Event]) -> list[Event]:
