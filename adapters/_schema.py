@@ -54,8 +54,12 @@ UNENFORCED = frozenset(
 )
 """What is not, and is reported. All other keywords only describe."""
 
-LOWEST = frozenset({"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"})
-HIGHEST = frozenset({"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"})
+LOWEST = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
+HIGHEST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
+STRICTER: Mapping[str, Callable[[float, float], float]] = {
+    **dict.fromkeys(LOWEST, max),
+    **dict.fromkeys(HIGHEST, min),
+}
 
 INT64 = -(2**63), 2**63 - 1
 # A length is spelled out in states: 100 take xgrammar a second to compile, and more cost 35 ms for every token.
@@ -67,9 +71,8 @@ MAX_DEPTH = 32  # vLLM refuses JSON of more than 64 levels, and a schema takes t
 # `anyOf` beside `anyOf`, a reference in both of two references: more than this is an attack, or a mistake.
 MAX_STEPS = 20_000
 
-EMAIL = (
-    r"^[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+$"  # xgrammar's own admits "\a", which is not JSON
-)
+# xgrammar's own e-mail admits the escape \a, which is not JSON.
+EMAIL = r"^[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+$"
 FORMATS = frozenset({"date", "date-time", "duration", "hostname", "ipv4", "ipv6", "time", "uri", "uuid"})
 
 # The patterns that xgrammar compiles to what they mean, for strings that need no escape: printable ASCII, no
@@ -216,11 +219,12 @@ class _Reader:
             match word:
                 case "type":
                     first, second = self.kinds({word: mine}, at), self.kinds({word: its}, at)
-                    out[word] = [k for k in first if _within(k, second)] + [
-                        k for k in second if _within(k, first)
-                    ]
+                    out[word] = [k for k in (*first, *second) if _within(k, first) and _within(k, second)]
                 case "enum":
-                    out[word] = [value for value in _list(mine, place) if _among(value, _list(its, place))]
+                    known = _texts(_list(its, place), place)
+                    out[word] = [
+                        value for text, value in _texts(_list(mine, place), place).items() if text in known
+                    ]
                 case "required":
                     out[word] = [*_list(mine, place), *_list(its, place)]
                 case "properties":
@@ -231,22 +235,17 @@ class _Reader:
                     out[word] = _together(mine, its)
                 case "anyOf" | "oneOf":
                     out[word] = [{"allOf": [option, {word: its}]} for option in _list(mine, place)]
-                case _ if (
-                    word in LOWEST | HIGHEST and not isinstance(mine, bool) and not isinstance(its, bool)
-                ):
-                    out[word] = (max if word in LOWEST else min)(_number(mine, place), _number(its, place))
+                case _ if word in STRICTER and not isinstance(mine, bool) and not isinstance(its, bool):
+                    out[word] = STRICTER[word](_number(mine, place), _number(its, place))
                 case _ if mine != its:
                     self.report(place)
+        # What one side says of keys that it does not name holds for those that the other names.
         place = (*at, "properties")
-        for side, other in (
-            (a, b),
-            (b, a),
-        ):  # what one leaves open to other keys holds for those of the other
+        for side, other in ((a, b), (b, a)):
             rest = other.get("additionalProperties", True)
             if rest is not True and "properties" in side:
-                new = _mapping(side["properties"], place).keys() - _mapping(
-                    other.get("properties", {}), place
-                )
+                named = _mapping(side["properties"], place).keys()
+                new = named - _mapping(other.get("properties", {}), place)
                 out["properties"] = {
                     name: {"allOf": [schema, rest]} if name in new else schema
                     for name, schema in _mapping(out["properties"], place).items()
@@ -257,7 +256,7 @@ class _Reader:
         """Whether no value fits two of these: then `oneOf` is `anyOf`, which is all that xgrammar enforces."""
         if self.trial is self:
             return True
-        pairs = [[a, b] for index, a in enumerate(options) for b in options[:index]]
+        pairs = ([a, b] for index, a in enumerate(options) for b in options[:index])
         try:
             return all(self.trial.node({"allOf": pair}, at) is None for pair in pairs)
         except SchemaError:
@@ -385,11 +384,16 @@ class _Reader:
 
     def integer(self, words: Words, at: Place) -> Schema | None:
         bounds = self.bounds(words, at)
-        lows = {"minimum": math.ceil, "exclusiveMinimum": lambda bound: math.floor(bound) + 1}
-        highs = {"maximum": math.floor, "exclusiveMaximum": lambda bound: math.ceil(bound) - 1}
-        low = max(INT64[0], *(lows[word](bound) for word, bound in bounds.items() if word in lows), INT64[0])
+        low, high = INT64
+        low = max(
+            low,
+            math.ceil(bounds.get("minimum", low)),
+            math.floor(bounds.get("exclusiveMinimum", low - 1)) + 1,
+        )
         high = min(
-            INT64[1], *(highs[word](bound) for word, bound in bounds.items() if word in highs), INT64[1]
+            high,
+            math.floor(bounds.get("maximum", high)),
+            math.ceil(bounds.get("exclusiveMaximum", high + 1)) - 1,
         )
         return self.none(at) if low > high else {"type": "integer", "minimum": low, "maximum": high}
 
@@ -407,9 +411,8 @@ class _Reader:
         if low is not None and high is not None:
             if low > high or (low == high and bounds.keys() != {"minimum", "maximum"}):
                 return self.none(at)
-            if high - low <= 2e-6 and not low == high == round(
-                low, 6
-            ):  # six decimals may not reach in between
+            # Six decimals may not reach in between, and then xgrammar would have the model write nothing.
+            if high - low <= 2e-6 and not low == high == round(low, 6):
                 for word in bounds:
                     self.report((*at, word))
                 return {"type": "number"}
@@ -446,15 +449,11 @@ class _Reader:
         """A schema of exactly these values."""
         plain: list[object] = []
         options: list[Schema] = []
-        for value in values:
-            try:
-                json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
-            except (TypeError, ValueError) as error:
-                raise _error(at, f"{_shown(value)} is not a JSON value") from error
+        for value in _texts(values, at).values():
             if isinstance(value, float) and round(value, 6) == value and abs(value) < 1e16:
                 # In an enum xgrammar writes 0.1 as 0.10000000000000001 and 2.0 as 2.
                 options.append({"type": "number", "minimum": value, "maximum": value})
-            elif not _among(value, plain):
+            else:
                 plain.append(value)
         if plain:
             options.insert(0, {"enum": plain})
@@ -592,8 +591,17 @@ def _within(kind: str, kinds: Iterable[str]) -> bool:
     return bool({kind, "any", "number" if kind == "integer" else kind} & {*kinds})
 
 
-def _among(value: object, values: Iterable[object]) -> bool:
-    return any(value == other and isinstance(value, bool) is isinstance(other, bool) for other in values)
+def _texts(values: Iterable[object], at: Place) -> dict[str, object]:
+    """Each different value once, by its JSON text; none is the caller's own."""
+    found: dict[str, object] = {}
+    for value in values:
+        try:
+            text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+            text.encode()
+        except (TypeError, ValueError, RecursionError) as error:
+            raise _error(at, f"{_shown(value)} is not a JSON value") from error
+        found[text] = json.loads(text)
+    return found
 
 
 def _kept(**words: object) -> Schema:
@@ -621,7 +629,7 @@ def _text(value: object, at: Place) -> str:
 
 
 def _number(value: object, at: Place) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+    if not isinstance(value, int | float) or isinstance(value, bool) or not -1e308 <= value <= 1e308:
         raise _error(at, f"must be a number, not {_shown(value)}")
     return value
 

@@ -165,10 +165,10 @@ def test_in_auto_the_opening_is_the_trigger(format: Format, trigger: str) -> Non
     assert [item["begin"].startswith(trigger) for item in tag["format"]["tags"]] == [True, True]
 
 
-@pytest.mark.parametrize("adapter", ADAPTERS.values(), ids=str)
-def test_every_adapter_has_a_grammar_that_is_json(adapter: Json) -> None:
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_every_adapter_has_a_grammar_that_is_json(name: str) -> None:
     for choice in ("auto", "required", "forced"):
-        tag = structural_tag(adapter.format, [WEATHER, ANYTHING], choice)
+        tag = structural_tag(ADAPTERS[name].format, [WEATHER, ANYTHING], choice)
         assert json.loads(json.dumps(tag)) == tag
         compiled(tag)
 
@@ -321,6 +321,7 @@ VALUES: list[tuple[Json, list[str], list[str]]] = [
     ({"allOf": [{"type": "string"}, {"enum": ["yes", "no"]}]}, ['"yes"'], ['"maybe"', "1"]),
     ({"type": "string", "enum": ["a"], "nullable": True}, ['"a"', "null"], ['"b"']),
     ({"$ref": "#/$defs/List"}, ["[]", "[[], [[]]]"], ["[1]", "{}"]),
+    ({"anyOf": [{"$ref": "#/$defs/List"}, {"type": "null"}]}, ["[[]]", "null"], ["[null]"]),
     ({"type": "any"}, ["null", "1", '"a"', "[{}]"], ["nil"]),
 ]  # fmt: skip
 
@@ -628,6 +629,72 @@ def test_the_grammar_admits_what_a_template_writes(parameters: Json, data: st.Da
     schema, _ = normal(parameters)
     arguments = data.draw(instances(schema, schema))
     assert admits(arguments_grammar(parameters), json.dumps(arguments, ensure_ascii=False))
+
+
+# Not \W, of which Python has another idea than JavaScript.
+PIECES_OF_PATTERNS = [
+    "a",
+    "b-",
+    "1",
+    "'",
+    "[a-c]",
+    "[^ab]",
+    '[^"]',
+    "[\\w.-]",
+    "[^\\s]",
+    "\\d",
+    "\\w",
+    "\\s",
+    "\\S",
+    "\\D",
+    "\\.",
+    "\\/",
+]
+PIECES_OF_PATTERNS += [
+    "\\u4e2d",
+    "[\u4e00-\u9fff]",
+    "(",
+    "(?:",
+    ")",
+    ")",
+    "|",
+    "*",
+    "+",
+    "?",
+    "{2}",
+    "{1,3}",
+    "{2,}",
+    "^",
+    "$",
+    "\u4e2d",
+]
+PIECES_OF_PATTERNS += [
+    "(?=a)",
+    "\\b",
+    "\\1",
+    '"',
+    "\\n",
+    "\\\\",
+    '["]',
+    "\t",
+    "[",
+    "{",
+    "\\x22",
+    "\\u0022",
+    "[[:alpha:]]",
+]
+
+
+@example(["^", "(?:", "a", "|", "b-", ")", "{1,3}", "$"], 0)
+@given(st.lists(st.sampled_from(PIECES_OF_PATTERNS), max_size=6), st.integers(0, 2**32))
+def test_a_pattern_that_is_kept_means_what_it_says(pieces: list[str], seed: int) -> None:
+    schema, unenforced = normal(
+        {"properties": {"x": {"type": "string", "pattern": "".join(pieces)}}, "required": ["x"]}
+    )
+    assume(not unenforced)
+    text = walk(arguments_grammar(schema), Random(seed))
+    if text is not None:
+        jsonschema.validate(json.loads(text), schema)
 
 
 @example({"a": "x" * 99})

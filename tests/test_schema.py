@@ -195,6 +195,8 @@ def test_normal_form(written: Json, meant: Json) -> None:
         ({"type": "integer", "multipleOf": 5}, INTEGER, "multipleOf"),
         ({"type": "object", "patternProperties": {"^x": STRING}}, FREE, "patternProperties"),
         ({"type": "string", "maxLength": 5000}, STRING, "maxLength"),
+        ({"type": "string", "enum": ["a"], "minLength": 2}, {"enum": ["a"]}, "minLength"),
+        ({"minimum": 1e-9, "maximum": 2e-9}, {"type": "number"}, "maximum"),
         ({"pattern": "^[0-9]+$", "maxLength": 5}, {"type": "string", "pattern": "^[0-9]+$"}, "maxLength"),
         ({"type": "string", "pattern": r"^(?=.*\d).+$"}, STRING, "pattern"),
         ({"type": "string", "pattern": '"'}, STRING, "pattern"),
@@ -211,7 +213,7 @@ def test_normal_form(written: Json, meant: Json) -> None:
 )
 def test_what_is_not_enforced_is_reported(written: Json, meant: Json, place: str) -> None:
     assert of(written) == meant
-    assert normalise({"properties": {"x": written}}).unenforced == (f"properties.x.{place}",)
+    assert normalise({"properties": {"x": written}}).unenforced[-1:] == (f"properties.x.{place}",)
 
 
 def test_a_union_told_apart_by_a_property_is_exact() -> None:
@@ -269,6 +271,7 @@ def test_pointers_are_decoded() -> None:
         ({"anyOf": {}}, "properties.x.anyOf: must be a list, not {}"),
         ({"items": 3}, "properties.x.items: must be an object, not 3"),
         ({"minimum": "3", "type": "int"}, "properties.x.minimum: must be a number, not '3'"),
+        ({"minimum": 10**400}, "properties.x.minimum: must be a number, not 1000000000"),
         ({"minLength": -1}, "properties.x.minLength: must be a whole number from 0, not -1"),
         ({"pattern": 3}, "properties.x.pattern: must be a string, not 3"),
         ({"pattern": "(a"}, "properties.x.pattern: '(a' is not a regular expression: missing )"),
@@ -310,6 +313,20 @@ def test_a_reference_that_leads_only_to_itself_is_an_error() -> None:
     defs = {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}
     with pytest.raises(SchemaError, match="leads back to itself"):
         normalise({"properties": {"x": {"$ref": "#/$defs/a"}}, "$defs": defs})
+
+
+def test_a_count_among_many_properties_is_not_enforced() -> None:
+    schema, unenforced = normalise({"properties": {f"p{n}": {} for n in range(40)}, "minProperties": 2})
+    assert "minProperties" not in schema
+    assert unenforced == ("minProperties",)
+
+
+def test_values_are_copied() -> None:
+    value = {"a": [1]}
+    copy = of({"enum": [value]})["enum"][0]
+    assert copy == value
+    assert copy is not value
+    assert copy["a"] is not value["a"]
 
 
 def test_depth_and_work_are_bounded() -> None:
