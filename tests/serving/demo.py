@@ -1,13 +1,13 @@
-"""`make demo`: what the plugin does, on one screen, with a real vLLM server and the real openai client.
+"""`make demo`: what the plugin does, one screen a model family, with real vLLM servers and the real openai client.
 
 No weights are needed. A tiny model with random weights is served on the CPU; it knows nothing, so where a step shows
 what a trained model writes, the tokens are replayed (see `replay.py`) and the step says so. Where a grammar leads,
 the random weights write for real.
 
-`MODEL=/path/to/checkpoint make demo` serves that checkpoint with its own weights instead and replays nothing.
+`ADAPTER=llama3_1 make demo` shows one family. `MODEL=/path/to/checkpoint ADAPTER=name make demo` serves that
+checkpoint with its own weights instead and replays nothing; the adapter is qwen2_5 if none is named.
 """
 
-import json
 import os
 import sys
 import tempfile
@@ -17,16 +17,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from replies import Reply, ask, tool
+from replies import Reply, ask, faults, tool, written
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from server import DUMMY, Server, ServerFailed
-from tiny import QWEN2_5, write_tiny_checkpoint
+from tiny import FAMILIES, write_tiny_checkpoint
 
-ADAPTER = "qwen2_5"
-END = "<|im_end|>"
+from chat_adapters.adapters import Adapter, UnknownAdapterError, get
+
+FIRST = "qwen2_5"
+"""The family that is shown in full when all are shown."""
 WEATHER = tool(
     "amap_weather",
     {
@@ -43,12 +44,12 @@ WEATHER = tool(
     description="amap weather tool",
 )
 MEANING = (
-    " The weights know nothing: in a step marked [italic magenta](replayed)[/] they were made to "
-    "write\nwhat a trained model writes; else they wrote it themselves, led by the plugin's grammar."
+    "The weights know nothing: in a step marked [italic magenta](replayed)[/] they were made to write\n"
+    "what a trained model writes; else they wrote it themselves, led by the plugin's grammar.\n"
 )
 QUESTION = {"role": "user", "content": "海淀区天气"}
-HAIDIAN = '<tool_call>\n{"name": "amap_weather", "arguments": {"location": "海淀区"}}\n</tool_call>'
-CHAOYANG = HAIDIAN.replace("海淀区", "朝阳区")
+HAIDIAN = ("amap_weather", '{"location": "海淀区"}')
+CHAOYANG = ("amap_weather", '{"location": "朝阳区"}')
 CALLED = {
     "role": "assistant",
     "content": None,
@@ -56,7 +57,7 @@ CALLED = {
         {
             "id": "call_1",
             "type": "function",
-            "function": {"name": "amap_weather", "arguments": '{"location": "海淀区"}'},
+            "function": {"name": HAIDIAN[0], "arguments": HAIDIAN[1]},
         }
     ],
 }
@@ -71,12 +72,25 @@ class Step:
     messages: tuple[dict[str, Any], ...]
     tool_choice: object
     finish_reason: str
-    script: str | None = None
-    """What the model is made to write; without it, the model writes."""
-    expected: Sequence[str] = ()
-    """What the caller gets for the script, as `summary` puts it."""
+    text: str = ""
+    """What a trained model says and calls, and so what the caller must get; without both, the model writes."""
+    calls: tuple[tuple[str, str], ...] = ()
     parallel: bool = True
     show_prompt: bool = False
+    in_full_only: bool = False
+
+    @property
+    def expected(self) -> list[str]:
+        return summary(self.text, self.calls)
+
+    def script(self, adapter: Adapter) -> str | None:
+        """How a model of this family writes it."""
+        if not self.text and not self.calls:
+            return None
+        # Behind a result the prompt may have begun a marker: the model goes on with the rest of it.
+        after_result = self.messages[-1]["role"] == "tool"
+        rest = adapter.format.preludes[-1] if after_result and adapter.format.preludes else ""
+        return rest + written(adapter.format, *self.calls, text=self.text)
 
 
 STEPS = (
@@ -85,20 +99,16 @@ STEPS = (
         (QUESTION,),
         "auto",
         "tool_calls",
-        script=HAIDIAN,
-        expected=['amap_weather({"location": "海淀区"})'],
+        calls=(HAIDIAN,),
     ),
     Step(
         "text and two calls in one turn",
         ({"role": "user", "content": "海淀区和朝阳区天气"},),
         "auto",
         "tool_calls",
-        script=f"我来查一下。\n{HAIDIAN}\n{CHAOYANG}",
-        expected=[
-            "'我来查一下。'",
-            'amap_weather({"location": "海淀区"})',
-            'amap_weather({"location": "朝阳区"})',
-        ],
+        text="我来查一下。",
+        calls=(HAIDIAN, CHAOYANG),
+        in_full_only=True,
     ),
     Step(
         "tool_choice required: even random weights can only write a valid call",
@@ -118,8 +128,7 @@ STEPS = (
         (QUESTION, CALLED, RESULT),
         "auto",
         "stop",
-        script="海淀区今天晴，25度。",
-        expected=["'海淀区今天晴，25度。'"],
+        text="海淀区今天晴，25度。",
         show_prompt=True,
     ),
 )
@@ -138,30 +147,23 @@ def send(step: Step, server: Server, replay: str | None, stream: bool) -> Reply:
     )
 
 
-def faults(step: Step, reply: Reply, replayed: bool) -> Iterator[str]:
+def wrong_with(step: Step, reply: Reply, replayed: bool) -> Iterator[str]:
     """What is wrong with a reply. Of a real model's own words no more is asked than calls that can be executed."""
     for name, text in reply.calls:
         if name != WEATHER["function"]["name"]:
             yield f"called {name!r}, which was not offered"
-        try:
-            arguments = json.loads(text)
-        except ValueError:
-            yield f"arguments do not load: {text!r}"
-        else:
-            schema = WEATHER["function"]["parameters"]
-            yield from (error.message for error in Draft202012Validator(schema).iter_errors(arguments))
-    if step.script is None and len(reply.calls) != 1:
+        yield from faults(text, WEATHER["function"]["parameters"])
+    if not step.expected and len(reply.calls) != 1:
         yield f"{len(reply.calls)} calls, not one"
-    if replayed and summary(reply) != step.expected:
+    if replayed and summary(reply.content, reply.calls) != step.expected:
         yield f"expected {step.expected}"
-    if (step.script is None or replayed) and reply.finish_reason != step.finish_reason:
+    if (not step.expected or replayed) and reply.finish_reason != step.finish_reason:
         yield f"the finish reason is {reply.finish_reason!r}, not {step.finish_reason!r}"
 
 
-def summary(reply: Reply) -> list[str]:
-    """What the caller got, a line for the text and for each call."""
-    text = [repr(reply.content)] if reply.content else []
-    return text + [f"{name}({arguments})" for name, arguments in reply.calls]
+def summary(content: str, calls: Sequence[tuple[str, str]]) -> list[str]:
+    """What the caller gets, a line for the text and for each call."""
+    return ([repr(content)] if content else []) + [f"{name}({arguments})" for name, arguments in calls]
 
 
 def visible(text: str) -> str:
@@ -171,10 +173,13 @@ def visible(text: str) -> str:
 
 def run(step: Step, number: int, server: Server, console: Console, can_replay: bool) -> bool:
     """Send a step's request whole and streamed, print both, and say whether they are right."""
-    replay = step.script + END if step.script is not None and can_replay else None
+    adapter = get(server.adapter)
+    script = step.script(adapter) if can_replay else None
+    replay = None if script is None else script + adapter.stop_tokens[0]
     whole, streamed = (send(step, server, replay, stream) for stream in (False, True))
-    same = summary(whole) == summary(streamed)
-    wrong = [fault for reply in (whole, streamed) for fault in faults(step, reply, replay is not None)]
+    got, again = (summary(reply.content, reply.calls) for reply in (whole, streamed))
+    same = got == again
+    wrong = [fault for reply in (whole, streamed) for fault in wrong_with(step, reply, replay is not None)]
 
     lines = Table.grid(padding=(0, 2))
     lines.add_column(style="dim", min_width=8)
@@ -189,9 +194,9 @@ def run(step: Step, number: int, server: Server, console: Console, can_replay: b
     else:
         line("user", step.messages[-1]["content"], "blue")
     line("model", server.text(whole.token_ids), "yellow")
-    for row in summary(whole):
+    for row in got:
         line("reply", row, "green")
-    for row in [] if same else summary(streamed):
+    for row in [] if same else again:
         line("again", row, "green")
     stream = f"streamed, the {'same' if same else 'second'} came in {streamed.pieces} pieces"
     line("finish", f"{whole.finish_reason}; {stream}", "dim")
@@ -205,35 +210,48 @@ def run(step: Step, number: int, server: Server, console: Console, can_replay: b
     return not wrong
 
 
-def main() -> int:
-    console = Console(width=100, highlight=False, soft_wrap=False)
-    given = os.environ.get("MODEL")
+def show(name: str, given: Path | None, steps: Sequence[Step], console: Console) -> list[bool]:
+    """Serve one family, the given checkpoint or a tiny one, and run the steps: which are right."""
     with tempfile.TemporaryDirectory() as folder:
         workdir = Path(folder)
         if given:
-            model = Path(given).expanduser().resolve()
-            server = Server(model, ADAPTER, "--max-model-len", "4096", workdir=workdir, replay=False)
+            server = Server(given, name, "--max-model-len", "4096", workdir=workdir, replay=False)
         else:
-            model = write_tiny_checkpoint(workdir / "tiny", QWEN2_5)
-            server = Server(model, ADAPTER, *DUMMY, workdir=workdir)
+            model = write_tiny_checkpoint(workdir / "tiny", FAMILIES[name])
+            server = Server(model, name, *DUMMY, workdir=workdir)
+        console.rule(f"[bold]{name}[/]: {get(name).models}", align="left", style="dim")
         console.print(
-            f"Stock vLLM with [bold]--tool-call-parser {ADAPTER} --chat-template {ADAPTER}.jinja[/] serves "
-            f"{model.name if given else 'a tiny model with random weights on the CPU.'}"
+            f"Stock vLLM with [bold]--tool-call-parser {name} --chat-template {name}.jinja[/] serves "
+            f"{given.name if given else 'a tiny model with random weights on the CPU'}."
         )
-        began = time.monotonic()
         with server:
-            console.print(f"Up after {server.seconds:.0f} s.{'' if given else MEANING}\n")
-            right = [
+            console.print(f"Up after {server.seconds:.0f} s.\n")
+            return [
                 run(step, number, server, console, can_replay=not given)
-                for number, step in enumerate(STEPS, start=1)
+                for number, step in enumerate(steps, start=1)
             ]
-        verdict = "[bold green]All as it should be[/]" if all(right) else "[bold red]Something is wrong[/]"
-        console.print(f"\n{verdict}, in {time.monotonic() - began:.0f} s.")
+
+
+def main() -> int:
+    console = Console(width=100, highlight=False, soft_wrap=False)
+    given = Path(os.environ["MODEL"]).expanduser().resolve() if os.environ.get("MODEL") else None
+    asked = os.environ.get("ADAPTER") or (FIRST if given else None)
+    names = [get(asked).name] if asked else sorted(FAMILIES, key=lambda name: name != FIRST)
+    short = [step for step in STEPS if not step.in_full_only]
+    began = time.monotonic()
+    right: list[bool] = []
+    if not given:
+        console.print(MEANING)
+    for name in names:
+        right += show(name, given, STEPS if name in (asked, FIRST) else short, console)
+        console.print()
+    verdict = "[bold green]All as it should be[/]" if all(right) else "[bold red]Something is wrong[/]"
+    console.print(f"{verdict}, in {time.monotonic() - began:.0f} s.")
     return 0 if all(right) else 1
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except ServerFailed as error:
+    except (ServerFailed, UnknownAdapterError) as error:
         sys.exit(str(error))

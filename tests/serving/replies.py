@@ -1,16 +1,19 @@
 """Asking the server through the openai client, and the answer in one shape, whether it came whole or in pieces."""
 
-from collections.abc import Iterable, Mapping
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from jsonschema import Draft202012Validator
 from openai import BaseModel
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from server import Server
 
 from chat_adapters.adapters import Format
 
-__all__ = ["Reply", "ask", "tool", "written"]
+__all__ = ["Reply", "ask", "faults", "tool", "written"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,20 @@ def ask(
         **request,
     )
     return _whole(answer) if isinstance(answer, ChatCompletion) else _gathered(answer)
+
+
+def faults(arguments: str, schema: Mapping[str, Any]) -> Iterator[str]:
+    """Where the arguments of a call do not keep to the parameters of its tool.
+
+    Random weights write bytes that are no character: up to four are one to the grammar, and a sign each to the
+    server. Here they are one.
+    """
+    try:
+        value = json.loads(re.sub("\N{REPLACEMENT CHARACTER}+", "\N{REPLACEMENT CHARACTER}", arguments))
+    except ValueError:
+        yield f"arguments do not load: {arguments!r}"
+    else:
+        yield from (error.message for error in Draft202012Validator(schema).iter_errors(value))
 
 
 def _whole(completion: ChatCompletion) -> Reply:
