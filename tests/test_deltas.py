@@ -101,7 +101,8 @@ def test_no_choice_is_auto() -> None:
 @pytest.mark.parametrize(
     ("choice", "stops"), [("auto", ["END", "\n✿RESULT✿", "\n✿RETURN✿"]), ("required", ["END"])]
 )
-def test_stop_strings_where_no_grammar_ends_the_reply(choice: Any, stops: list[str]) -> None:
-    asked = requested(False, tool_choice=choice, stop="END")
+@pytest.mark.parametrize("responses", [False, True])
+def test_stop_strings_where_no_grammar_ends_the_reply(responses: bool, choice: Any, stops: list[str]) -> None:
+    asked = requested(responses, tool_choice=choice, stop="END")
     adjusted = parser("qwen2", asked).adjust_request(asked)
     assert ([adjusted.stop] if isinstance(adjusted.stop, str) else adjusted.stop) == stops
