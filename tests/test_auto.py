@@ -55,7 +55,9 @@ def test_vllm_starts_with_the_adapter_or_not_at_all(name: str, template: str, tm
     register()
     checkpoint = write_tiny_checkpoint(tmp_path, FAMILIES[name])
     tokenizer: Any = AutoTokenizer.from_pretrained(checkpoint)
-    with pytest.raises(TypeError, match=r"--tool-call-parser auto cannot be used with .* auto does not guess"):
+    with pytest.raises(
+        TypeError, match=r"--tool-call-parser auto cannot be used with .* auto does not guess"
+    ):
         ParserManager.get_parser("auto", enable_auto_tools=True, model_name="m", tokenizer=tokenizer)
 
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
