@@ -9,8 +9,8 @@ from ._errors import FormatError, ToolNameError
 
 __all__ = ["Adapter", "Form", "Format", "HeadedCall", "JsonCall", "Signs", "TaggedCall", "Tool"]
 
-_ARGUMENTS_KEYS = ("arguments", "parameters")
-_OTHER_KEYS = ("function", "type", "id")
+ARGUMENTS_KEYS = ("arguments", "parameters")
+SKIPPED_KEYS = ("type", "id")
 TOOL_NAME = re.compile(r"[A-Za-z0-9_./-]{1,64}")
 
 
@@ -60,7 +60,8 @@ class JsonCall:
         for key in (self.name_key, self.arguments_key):
             if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key):
                 raise FormatError(f"the key {key!r} is not a plain word")
-        if self.name_key in (*_ARGUMENTS_KEYS, *_OTHER_KEYS) or self.arguments_key in ("name", *_OTHER_KEYS):
+        others = ("function", *SKIPPED_KEYS)
+        if self.name_key in (*ARGUMENTS_KEYS, *others) or self.arguments_key in ("name", *others):
             raise FormatError(f"{self.name_key!r} or {self.arguments_key!r} means something else in a call")
 
     @property

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from ._format import JsonCall
+from ._format import ARGUMENTS_KEYS, SKIPPED_KEYS, JsonCall
 from ._reader import CallReader, Offered
 from ._values import BAD, DONE, WHITE, ValueReader, next_significant, skip_white
 
@@ -32,12 +32,9 @@ class JsonCallReader(CallReader):
         self._members: dict[str, Callable[[str, int], int | None]] = {
             "name": self._name,
             form.name_key: self._name,
-            "arguments": self._arguments,
-            "parameters": self._arguments,
-            form.arguments_key: self._arguments,
+            **dict.fromkeys((*ARGUMENTS_KEYS, form.arguments_key), self._arguments),
             "function": self._function,
-            "type": self._other,
-            "id": self._other,
+            **dict.fromkeys(SKIPPED_KEYS, self._other),
         }
         self._member: Callable[[str, int], int | None] = self._other
         self._step = self._open
