@@ -19,6 +19,8 @@ from ._grammar import Choice, structural_tag
 from ._parser import Parser
 from ._repairs import REPAIRS
 from ._reply import Call, Reply, read_reply
+from .chatglm3 import CHATGLM3
+from .internlm2_5 import INTERNLM2_5
 from .llama3_1 import LLAMA3_1
 from .qwen2 import QWEN2
 from .qwen2_5 import QWEN2_5
@@ -57,7 +59,9 @@ __all__ = [
     "structural_tag",
 ]
 
-ADAPTERS: dict[str, Adapter] = {adapter.name: adapter for adapter in (LLAMA3_1, QWEN2, QWEN2_5)}
+ADAPTERS: dict[str, Adapter] = {
+    adapter.name: adapter for adapter in (CHATGLM3, INTERNLM2_5, LLAMA3_1, QWEN2, QWEN2_5)
+}
 """Every adapter by its name; a new one is one line here."""
 
 
