@@ -1,0 +1,431 @@
+"""The grammar of a Python call's keyword arguments, for formats that write calls as code.
+
+    city='Paris', days=3, range=(0, 100), on=True, **{"odd name": None}
+
+It is EBNF in xgrammar 0.2.8's dialect. What holds no other value is one `Regex`, of which xgrammar makes one small
+automaton: the same string spelled as a rule of EBNF takes it 15 ms for every token.
+"""
+
+import json
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from fractions import Fraction
+from math import ceil, floor
+from string import ascii_letters, digits
+from typing import NamedTuple, cast
+
+from ._digits import DECIMALS, any_of, decimals, integers
+from ._errors import SchemaError
+
+__all__ = ["keyword_arguments"]
+
+Schema = Mapping[str, object]
+Name = tuple[str, ...]
+"""What is written for a name: its characters, each as it is escaped."""
+_But = Callable[[Collection[str]], str]
+"""A regular expression of one character that is none of these."""
+
+LETTERS = ascii_letters + "_"
+COMMA = '"," " "?'
+COLON = '":" " "?'
+NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?"
+HIGHEST = 10**308  # of a number that has a lower bound alone
+
+# The escapes that mean the same in Python and JSON; not one half of a pair, which is no character.
+ESCAPE = r"\\(?:[%s\\bfnrt]|u(?:[0-9a-cefA-CEF][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2}))"
+# Those that JSON cannot do without. Keys have no others: then a name is spelled in one way, and can be told apart.
+CONTROL = r"\\(?:[%s\\bfnrt]|u00[01][0-9a-f])"
+
+# As xgrammar has them; a time zone and a host may be in capitals.
+_DATE = r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
+_TIME = (
+    r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+)
+_CLOCK = "(?:[0-9]{1,9}H(?:[0-9]{1,9}M(?:[0-9]{1,9}S)?)?|[0-9]{1,9}M(?:[0-9]{1,9}S)?|[0-9]{1,9}S)"
+_DAYS = "(?:[0-9]{1,9}Y(?:[0-9]{1,9}M(?:[0-9]{1,9}D)?)?|[0-9]{1,9}M(?:[0-9]{1,9}D)?|[0-9]{1,9}D)"
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_URI = "(?:[A-Za-z0-9_.~!$&()*+,;=:@/?-]|%[0-9A-Fa-f][0-9A-Fa-f])*"
+FORMATS: Mapping[str, str] = {
+    "date": _DATE,
+    "time": _TIME,
+    "date-time": f"{_DATE}T{_TIME}",
+    "duration": f"P(?:{_DAYS}(?:T{_CLOCK})?|T{_CLOCK}|[0-9]{{1,9}}W)",
+    "hostname": rf"{_LABEL}(?:\.{_LABEL})*",
+    "ipv4": rf"{_BYTE}(?:\.{_BYTE}){{3}}",
+    "ipv6": any_of(
+        ["(?:[0-9a-fA-F]{1,4}:){7}[0-9a-fA-F]{1,4}", "::(?:[0-9a-fA-F]{1,4}(?::[0-9a-fA-F]{1,4}){0,5})?"]
+        + [
+            f"(?:[0-9a-fA-F]{{1,4}}:){{{heads}}}(?::[0-9a-fA-F]{{1,4}}){{1,{7 - heads}}}"
+            for heads in range(1, 7)
+        ]
+        + ["(?:[0-9a-fA-F]{1,4}:){1,7}:"]
+    ),
+    "uri": f"[A-Za-z][A-Za-z0-9+.-]*:{_URI}(?:#{_URI})?",
+    "uuid": "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
+}
+
+
+def keyword_arguments(schema: Schema) -> str:
+    """The grammar of what stands between the parentheses of a call, for arguments that a schema admits.
+
+    Properties are written `name=value`, those that are no Python identifier `**{"name": value}`, in the order of the
+    schema; then what it allows beside them. A string may stand in either kind of quotes, an array be a list or a
+    tuple; a blank after a comma or a colon may be left out, and there is no other white space.
+
+    Args:
+        schema: parameters in normal form, as `normalise` gives them.
+
+    Returns:
+        EBNF for xgrammar, whose first rule is `root`. Its size is linear in the schema's, but for `minProperties`
+        and `maxProperties`, which count.
+
+    Raises:
+        SchemaError: the schema is not in normal form.
+    """
+    return _Rules(schema).text()
+
+
+class _Quote(NamedTuple):
+    """One kind of quotes, and what may stand in it, as regular expressions."""
+
+    sign: str
+    plain: str
+    escape: str
+    control: str
+
+    def around(self, inner: str) -> str:
+        return self.sign + inner + self.sign
+
+    def spelled(self, char: str) -> str:
+        """A character as it is written in these quotes."""
+        if char == "'" == self.sign:
+            return r"\'"
+        return char if char == '"' != self.sign else json.dumps(char, ensure_ascii=False)[1:-1]
+
+    def literal(self, text: str) -> str:
+        return self.around("".join(map(self.spelled, text)))
+
+
+QUOTES = (
+    _Quote('"', r'[^"\\\x00-\x1f%s]', ESCAPE % '"', CONTROL % '"'),
+    _Quote("'", r"[^'\\\x00-\x1f%s]", ESCAPE % "\"'", CONTROL % "'"),
+)
+
+
+class _Rules:
+    """The rules for one schema; those that say the same are one."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+        self.bodies: dict[str, str] = {}
+        self.names: dict[str, str] = {}
+
+    def text(self) -> str:
+        root = self.arguments(self.schema)
+        return "\n".join([f"root ::= {root}", *(f"{name} ::= {body}" for name, body in self.bodies.items())])
+
+    def rule(self, body: str) -> str:
+        """The name of the rule that says this."""
+        if body in self.bodies:
+            return body
+        name = self.names.setdefault(body, f"r{len(self.names)}")
+        self.bodies[name] = body
+        return name
+
+    def named(self, name: str, body: Callable[[], str]) -> str:
+        """A rule that may lead back to itself, and so has its name before it is written."""
+        if name not in self.bodies:
+            self.bodies[name] = ""
+            self.bodies[name] = body()
+        return name
+
+    def arguments(self, schema: Schema) -> str:
+        """The top level of a schema that admits only objects."""
+        if "$ref" in schema:
+            return self.arguments(self.target(schema["$ref"]))
+        if "anyOf" in schema or "enum" in schema:
+            options = cast("list[Schema]", schema.get("anyOf")) or map(_exactly, _list(schema["enum"]))
+            return self.rule(_either(map(self.arguments, options)))
+        if schema.get("type") != "object":
+            raise SchemaError(
+                f"the parameters of a call must be an object in normal form, not {schema!r:.60}"
+            )
+        rest, names = self.rest(schema), _properties(schema)
+        if rest is not None:
+            keyword, key = _regex(_identifier_beside(names)), _regex(_key_beside(names))
+            rest = self.rule(f'{keyword} "=" {rest} | "**{{" {key} {COLON} {rest} "}}"')
+        return self.members(schema, self.argument, rest)
+
+    def argument(self, name: str, value: str) -> str:
+        if name.isidentifier():
+            return f"{_said(name + '=')} {value}"
+        return f'"**{{" {self.entry(name, value)} "}}"'
+
+    def value(self, schema: Schema) -> str:
+        """A rule for the values that a schema admits."""
+        if not schema:
+            return self.named("any", self.anything)
+        if "$ref" in schema:
+            ref = str(schema["$ref"])
+            name = "def_" + ref.rpartition("/")[2] if ref != "#" else "whole"
+            return self.named(name, lambda: self.value(self.target(ref)))
+        if "anyOf" in schema:
+            return self.rule(_either(map(self.value, cast("list[Schema]", schema["anyOf"]))))
+        if "enum" in schema:
+            return self.rule(_either(map(self.constant, _list(schema["enum"]))))
+        match schema["type"]:
+            case "string":
+                return self.rule(_string(schema))
+            case "integer":
+                return self.rule(_regex(integers(*_whole_bounds(schema))))
+            case "number":
+                return self.rule(_regex(_number(schema)))
+            case "boolean":
+                return self.rule('"True" | "False"')
+            case "null":
+                return self.rule('"None"')
+            case "array":
+                return self.rule(self.array(schema))
+            case "object":
+                return self.rule(self.dictionary(schema))
+        raise SchemaError(f"{schema!r:.60} is not in normal form")
+
+    def anything(self) -> str:
+        plain = [{"type": kind} for kind in ("string", "number", "boolean", "null")]
+        options = [*plain, {"type": "array", "items": {}}, {"type": "object", "additionalProperties": True}]
+        return _either(map(self.value, options))
+
+    def constant(self, value: object) -> str:
+        if isinstance(value, str):
+            return _either(_said(quote.literal(value)) for quote in QUOTES)
+        if isinstance(value, list | dict):
+            return self.value(_exactly(value))
+        return _said(repr(value) if value is None or isinstance(value, bool) else json.dumps(value))
+
+    def array(self, schema: Schema) -> str:
+        """A list or a tuple. A tuple of one has a comma behind it, or it would be a value in parentheses."""
+        heads = [self.value(item) for item in cast("list[Schema]", schema.get("prefixItems", []))]
+        items = schema["items"]
+        rest = None if items is False else self.value(cast(Schema, items))
+        low, high = cast(int, schema.get("minItems", 0)), cast("int | None", schema.get("maxItems"))
+        first = heads[0] if heads else rest
+        if first is None:
+            return '"[]" | "()"'
+        more = self.further(heads[1:], rest, low, high)
+        inside = [f"{first} ({more})?" if more and low < 2 else f"{first} {more}"]
+        of_two = _either([*(['","'] if low < 2 else []), *([more] if more else [])])
+        empty = ['"[]"', '"()"'] if not low else []
+        return _either([*empty, *(f'"[" {items} "]"' for items in inside), f'"(" {first} ({of_two}) ")"'])
+
+    def further(self, heads: Sequence[str], rest: str | None, low: int, high: int | None) -> str:
+        """The second item of an array and those behind it; nothing, where there cannot be a second."""
+        written = 1 + len(heads)
+        if not heads:
+            return _times(rest, max(low - 1, 1), high and high - 1) if rest and high != 1 else ""
+        tail = _times(rest, max(low - written, 0), high and high - written) if rest else ""
+        for index in range(len(heads) - 1, 0, -1):
+            item = self.rule(f"{COMMA} {heads[index]} {tail}")
+            tail = item if index + 1 < low else f"{item}?"
+        return f"{COMMA} {heads[0]} {tail}"
+
+    def dictionary(self, schema: Schema) -> str:
+        rest = self.rest(schema)
+        if rest is not None:
+            rest = self.rule(f"{_regex(_key_beside(_properties(schema)))} {COLON} {rest}")
+        return f'"{{" {self.members(schema, self.entry, rest)} "}}"'
+
+    def entry(self, name: str, value: str) -> str:
+        return f"({_either(_said(quote.literal(name)) for quote in QUOTES)}) {COLON} {value}"
+
+    def rest(self, schema: Schema) -> str | None:
+        """What properties that the schema does not name may hold, if there may be any."""
+        more = schema["additionalProperties"]
+        return None if more is False else self.value({} if more is True else cast(Schema, more))
+
+    def members(self, schema: Schema, write: Callable[[str, str], str], rest: str | None) -> str:
+        """The properties of an object in their order, and then `rest`.
+
+        Right to left: what may follow when so many are written, as few counts apart as there are to tell. Where
+        neither minProperties nor maxProperties is given they are two, none (no comma) and some.
+        """
+        required = cast("list[str]", schema.get("required", []))
+        items = [
+            (write(name, self.value(value)), name in required) for name, value in _properties(schema).items()
+        ]
+        low, high = cast(int, schema.get("minProperties", 0)), cast("int | None", schema.get("maxProperties"))
+        if rest is None and high is not None and high >= len(items):
+            high = None
+        most = max(low, 1) if high is None else high
+        follow = {
+            count: self.others(rest, low - count, None if high is None else high - count, count == 0)
+            for count in range(min(len(items), most) + 1)
+        }
+        needed, room = 0, 0
+        for index in range(len(items) - 1, -1, -1):
+            item, must = items[index]
+            states: dict[int, str] = {}
+            for count in range(min(index, most) + 1):
+                options = []
+                if high is None or count + 1 + needed <= high:
+                    comma = f"{COMMA} " if count else ""
+                    options.append(f"{comma}{item} {follow[min(count + 1, most)]}")
+                if not must and (rest is not None or count + room >= low):
+                    options.append(follow[count])
+                states[count] = self.rule(_either(options)) if options else '"never"'
+            needed, room, follow = needed + must, room + 1, states
+        return follow[0]
+
+    def others(self, rest: str | None, least: int, most: int | None, first: bool) -> str:
+        """From `least` to `most` further properties."""
+        if rest is None or most == 0:
+            return '""'
+        if not first:
+            return _times(rest, max(least, 0), most)
+        found = f"{rest} {_times(rest, max(least - 1, 0), None if most is None else most - 1)}"
+        return found if least > 0 else f"({found})?"
+
+    def target(self, ref: object) -> Schema:
+        if ref == "#":
+            return {word: value for word, value in self.schema.items() if word != "$defs"}
+        defs = cast("Mapping[str, Schema]", self.schema["$defs"])
+        return defs[str(ref).removeprefix("#/$defs/")]
+
+
+def _exactly(value: object) -> Schema:
+    """The normal form of the schema of one value."""
+    if isinstance(value, Mapping):
+        properties = {name: {"enum": [inner]} for name, inner in value.items()}
+        return {
+            "type": "object",
+            "properties": properties,
+            "required": list(properties),
+            "additionalProperties": False,
+        }
+    if isinstance(value, list):
+        heads = [{"enum": [item]} for item in value]
+        return {"type": "array", "prefixItems": heads, "items": False, "minItems": len(heads)}
+    return {"enum": [value]}
+
+
+def _string(schema: Schema) -> str:
+    if "format" in schema:
+        return _either(_regex(quote.around(FORMATS[str(schema["format"])])) for quote in QUOTES)
+    if "pattern" in schema:
+        pattern = str(schema["pattern"])
+        # Read as xgrammar reads it in a JSON Schema, for which normalise judged it: with no character to escape.
+        inner = f"Regex({_said(pattern)}, json_string=true)"
+        quotes = QUOTES if _without_single_quotes(pattern) else QUOTES[:1]
+        return _either(f"{_said(quote.sign)} {inner} {_said(quote.sign)}" for quote in quotes)
+    low, high = schema.get("minLength", 0), schema.get("maxLength", "")
+    return _regex(_text(f"{{{low},{high}}}") if low or high else _text())
+
+
+def _without_single_quotes(pattern: str) -> bool:
+    """Whether no text that fits has a single quote, seen from the characters of the pattern one by one."""
+    characters = re.findall(r"\u[0-9a-fA-F]{4}|\.|\[(?:\\.|[^\]\\])+\]|[^\\]", pattern)
+    return not any(_is_single_quote(character) for character in characters)
+
+
+def _is_single_quote(character: str) -> bool:
+    try:
+        return re.fullmatch(character, "'") is not None
+    except re.error:  # a bracket, a count
+        return False
+
+
+def _number(schema: Schema) -> str:
+    bounds = {
+        word: Fraction(str(schema[word])) * 10**DECIMALS
+        for word in ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
+        if word in schema
+    }
+    if not bounds:
+        return NUMBER
+    low, high = -HIGHEST * 10**DECIMALS, HIGHEST * 10**DECIMALS
+    low = max(low, ceil(bounds.get("minimum", low)), floor(bounds.get("exclusiveMinimum", low - 1)) + 1)
+    high = min(high, floor(bounds.get("maximum", high)), ceil(bounds.get("exclusiveMaximum", high + 1)) - 1)
+    return decimals(low, high)
+
+
+def _whole_bounds(schema: Schema) -> tuple[int, int]:
+    return cast(int, schema["minimum"]), cast(int, schema["maximum"])
+
+
+def _text(counts: str = "*") -> str:
+    """A string of so many characters."""
+    return any_of(quote.around(f"(?:{quote.plain % ''}|{quote.escape}){counts}") for quote in QUOTES)
+
+
+def _key_beside(names: Collection[str]) -> str:
+    """A key in quotes that is none of these."""
+    if not names:
+        return _text()
+
+    def beside(quote: _Quote) -> str:
+        def but(heads: Collection[str]) -> str:
+            plain = quote.plain % "".join(re.escape(head) for head in heads if len(head) == 1)
+            # Where a name goes on with an escape, there is no other: no key is worth a list of them all.
+            return plain if any(len(head) > 1 for head in heads) else f"(?:{plain}|{quote.control})"
+
+        spelled = [tuple(map(quote.spelled, name)) for name in names]
+        return quote.around(_beside(spelled, but, but))
+
+    return any_of(map(beside, QUOTES))
+
+
+def _identifier_beside(names: Collection[str]) -> str:
+    """An identifier of ASCII characters that is none of these."""
+
+    def but(heads: Collection[str]) -> str:
+        left = "".join(char for char in LETTERS + digits if char not in heads)
+        return f"[{left}]" if left else ""
+
+    def letter_but(heads: Collection[str]) -> str:
+        return but([*heads, *digits])
+
+    spelled = [tuple(name) for name in names if name.isascii() and name.isidentifier()]
+    return _beside([(), *spelled], letter_but, but)
+
+
+def _beside(names: Collection[Name], first: _But, other: _But) -> str:
+    """A regular expression of all names but these: the tree of how they begin, left somewhere.
+
+    Args:
+        names: those that do not fit.
+        first: gives a regular expression of the first character when it is none of some.
+        other: that of one further on. Both may give an empty one, where no character is left.
+    """
+    heads = dict.fromkeys(name[0] for name in names if name)
+    different = first(heads)
+    options = [f"{different}{other(())}*"] if different else []
+    for head in heads:
+        tails = [name[1:] for name in names if name[:1] == (head,)]
+        options.append(re.escape(head) + _beside(tails, other, other))
+    return f"(?:{'|'.join(options)})" + ("" if () in names else "?")
+
+
+def _times(rest: str, least: int, most: int | None) -> str:
+    """A comma and this, so many times."""
+    return f"({COMMA} {rest}){{{least},{'' if most is None else most}}}"
+
+
+def _either(options: Iterable[str]) -> str:
+    return " | ".join(options)
+
+
+def _regex(expression: str) -> str:
+    return f"Regex({_said(expression)})"
+
+
+def _said(text: str) -> str:
+    """A string of the grammar."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _properties(schema: Schema) -> Mapping[str, Schema]:
+    return cast("Mapping[str, Schema]", schema.get("properties", {}))
+
+
+def _list(values: object) -> list[object]:
+    return cast("list[object]", values)
