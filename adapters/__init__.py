@@ -6,6 +6,7 @@ Standard library only: no vLLM, no torch, no transformers.
 from ._choose import choose
 from ._errors import (
     ChatAdaptersError,
+    CheckpointError,
     FormatError,
     ParserClosedError,
     SchemaError,
@@ -14,7 +15,18 @@ from ._errors import (
     UnknownAdapterError,
 )
 from ._events import Arguments, CallBegin, CallEnd, Event, Markup, Text
-from ._format import Adapter, Form, Format, HeadedCall, JsonCall, Signs, TaggedCall, Tool
+from ._format import (
+    Adapter,
+    CodeCall,
+    Form,
+    Format,
+    HeadedCall,
+    JsonCall,
+    PythonCall,
+    Signs,
+    TaggedCall,
+    Tool,
+)
 from ._grammar import Choice, structural_tag
 from ._parser import Parser
 from ._repairs import REPAIRS
@@ -34,7 +46,9 @@ __all__ = [
     "CallBegin",
     "CallEnd",
     "ChatAdaptersError",
+    "CheckpointError",
     "Choice",
+    "CodeCall",
     "Event",
     "Form",
     "Format",
@@ -44,6 +58,7 @@ __all__ = [
     "Markup",
     "Parser",
     "ParserClosedError",
+    "PythonCall",
     "Reply",
     "SchemaError",
     "Signs",

@@ -4,7 +4,7 @@ import json
 import re
 
 from ._repairs import Repairs
-from ._values import BAD, DONE, HOLD, MORE, ValueReader
+from ._values import BAD, DONE, HOLD, MORE, Value, ValueReader
 
 __all__ = ["DecodedReader", "opening_in_string"]
 
@@ -18,49 +18,31 @@ _DECODABLE_CUT = re.compile(
 _UNESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
-class DecodedReader:
+class DecodedReader(Value):
     """Reads a value that was written into a string, from behind the opening quote: `"{\\"city\\": \\"Paris\\"}"`.
 
-    The same interface as `ValueReader`; it is DONE behind the closing quote.
+    It is DONE behind the closing quote, and complete as soon as the object is.
     """
 
-    __slots__ = ("_inner", "_quote", "status")
-
-    closable = False
+    __slots__ = ("_inner", "_quote")
 
     def __init__(self, repairs: Repairs, quote: str) -> None:
+        super().__init__()
         self._inner = ValueReader(repairs)
         self._quote = quote
-        self.status = MORE
-
-    @property
-    def out(self) -> list[str]:
-        return self._inner.out
-
-    @property
-    def opened(self) -> bool:
-        return self._inner.opened
 
     @property
     def complete(self) -> bool:
         return self._inner.complete
 
-    @property
-    def doubled(self) -> bool:
-        return self._inner.doubled
-
-    def close(self) -> None:
-        """Never: a string that ends too early is not `closable`."""
-        raise AssertionError
-
-    def finish(self, text: str, pos: int) -> int:
-        """The reply ends behind the text: nothing comes of that."""
-        return pos
+    def take(self) -> str:
+        return self._inner.take()
 
     def read(self, text: str, pos: int) -> int:
         if self._inner.status == MORE:
             decoded, places, closed = _decode(text, pos, self._quote)
             pos = places[self._inner.read(decoded, 0)]
+            self.opened, self.doubled = self._inner.opened, self._inner.doubled
             if self._inner.status == BAD or (closed and self._inner.status == MORE):
                 self.status = BAD
                 return pos

@@ -7,11 +7,24 @@ from typing import ClassVar, NamedTuple
 
 from ._errors import FormatError, ToolNameError
 
-__all__ = ["Adapter", "Form", "Format", "HeadedCall", "JsonCall", "Signs", "TaggedCall", "Tool"]
+__all__ = [
+    "Adapter",
+    "CodeCall",
+    "Form",
+    "Format",
+    "HeadedCall",
+    "JsonCall",
+    "PythonCall",
+    "Signs",
+    "TaggedCall",
+    "Tool",
+]
 
 ARGUMENTS_KEYS = ("arguments", "parameters")
 SKIPPED_KEYS = ("type", "id")
-TOOL_NAME = re.compile(r"[A-Za-z0-9_./-]{1,64}")
+NAME_CHARS = "[A-Za-z0-9_./-]"
+MAX_NAME = 64
+TOOL_NAME = re.compile(f"{NAME_CHARS}{{1,{MAX_NAME}}}")
 
 
 class Tool(NamedTuple):
@@ -45,6 +58,7 @@ class JsonCall:
     arguments_key: str = "arguments"
 
     at_line_start: ClassVar[bool] = False
+    again: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         if (self.open and not self.open.strip()) or (self.close and not self.close.strip()):
@@ -139,37 +153,109 @@ class HeadedCall:
         """Everything the model writes after the arguments."""
         return self.close
 
+    @property
+    def again(self) -> str:
+        """What may stand behind the arguments and begin another call of the same tool; empty for nothing."""
+        return self.between.strip() if self.repeats else ""
 
-Form = JsonCall | TaggedCall | HeadedCall
+
+@dataclass(frozen=True, slots=True)
+class CodeCall:
+    """A call of the interpreter: its code between two markers, in a code fence or bare."""
+
+    open: str
+    close: str
+
+    at_line_start: ClassVar[bool] = False
+    marked: ClassVar[bool] = True
+    again: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        if not self.open.strip() or not self.close.strip():
+            raise FormatError("code needs a marker on each side")
+
+
+@dataclass(frozen=True, slots=True)
+class PythonCall:
+    """A name on a line of its own, and below it, in a code fence, a call in Python: `tool_call(city='Paris', days=3)`.
+
+    A name that is offered needs nothing before it, for the turn's marker may have been stripped from the text.
+    Another name is one only behind the marker, or where the reply begins. Where the name is an interpreter's, the
+    fence may hold its code. Some fine-tunes write a JSON object instead of the fence.
+    """
+
+    open: str
+    """The marker of the turn; before the first call the prompt has written it."""
+    function: str
+    """What the call in the fence is called."""
+    interpreter: str = ""
+    """The name that stands for whichever interpreter is offered."""
+
+    between: ClassVar[str] = "\n ```python\n"
+    close: ClassVar[str] = "\n```"
+    at_line_start: ClassVar[bool] = False
+    marked: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not self.open.strip() or not self.function.isidentifier():
+            raise FormatError("a call in Python needs the marker of its turn, and the name of a function")
+
+    def begin(self, name: str) -> str:
+        """Everything the model writes before the arguments of a call of `name`, but for the turn's marker.
+
+        Raises:
+            ToolNameError: the name has a character that the format cannot carry.
+        """
+        _check_name(name)
+        return f"{name}{self.between}{self.again}"
+
+    @property
+    def end(self) -> str:
+        """Everything the model writes after the arguments."""
+        return ")" + self.close
+
+    @property
+    def again(self) -> str:
+        """What begins a call, and may begin another one of the same tool."""
+        return self.function + "("
+
+
+Form = JsonCall | TaggedCall | HeadedCall | CodeCall | PythonCall
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
     """How calls stand in a reply: the form the model was trained on, and the forms that are read besides."""
 
-    call: Form
+    call: JsonCall | HeadedCall | PythonCall
     also: tuple[Form, ...] = ()
     """Other forms that the parser reads; the grammar and the template write `call`."""
     lead: str = ""
     """White space that the template writes between text and the first call."""
     separator: str = ""
-    """What stands between two calls: white space, `;` or `,`."""
+    """What stands between two calls: white space, `;` or `,`; or the marker that the prompt wrote before the first."""
     tag: str = ""
     """What may stand before the first call, in the grammar; where the parser reads it, it opens a form of its own."""
     preludes: tuple[str, ...] = ()
     """Markup that a reply may begin with: the rest of a marker that the prompt has begun."""
     stop_strings: tuple[str, ...] = ()
     """What the model writes where it should wait for a result: the server stops a reply there, or just behind it."""
+    stop_token: str = ""
+    """A stop token that says the same; its spelling may stand at the end of a reply."""
 
     def __post_init__(self) -> None:
         if self.lead.strip():
             raise FormatError(
                 f"the lead {self.lead!r} must be white space: anything else belongs to the marker"
             )
-        if self.separator.strip("; ,\n\t\r") or len(self.separator) > 64:
+        if self.separator != self.call.open and (
+            self.separator.strip("; ,\n\t\r") or len(self.separator) > 64
+        ):
             raise FormatError(
                 f"the separator {self.separator!r} must be white space, ';' or ',', at most 64 of them"
             )
+        if self.stop_token and not self.stop_token.strip():
+            raise FormatError("a stop token is not white space")
         opens = [form.open.strip() for form in self.forms]
         markers = [*filter(None, opens), *filter(None, (form.close.strip() for form in self.forms))]
         if len(set(opens)) != len(opens):
@@ -190,6 +276,11 @@ class Format:
     @property
     def forms(self) -> tuple[Form, ...]:
         return (self.call, *self.also)
+
+    @property
+    def waits(self) -> tuple[str, ...]:
+        """What may stand behind a call at the end of a reply: signs that the model waits for the result."""
+        return tuple(filter(None, (*map(str.strip, self.stop_strings), self.stop_token)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,33 +5,20 @@ from functools import cache
 
 from ._format import HeadedCall
 from ._raw_value import RawReader
-from ._reader import CallReader, Offered
+from ._reader import FENCE, CallReader, Setting, Start, fence_line
 from ._values import BAD, MORE, WHITE, cut, next_significant
 
 __all__ = ["HeadedCallReader"]
-
-_FENCE = "```"
-_FENCE_OPEN = re.compile(r"```[A-Za-z0-9_+-]{0,32}[ \t]*\r?\n")
-_FENCE_CUT = re.compile(r"`{1,2}\Z|```[A-Za-z0-9_+-]{0,32}[ \t]{0,32}\r?\Z")
 
 
 class HeadedCallReader(CallReader):
     """Reads a headed call, from its name on; `name` is given for another call under the same head."""
 
-    def __init__(
-        self,
-        form: HeadedCall,
-        offered: Offered,
-        repairs: frozenset[str],
-        *,
-        stop_strings: tuple[str, ...] = (),
-        name: str | None = None,
-    ) -> None:
-        super().__init__(offered, repairs)
+    def __init__(self, form: HeadedCall, setting: Setting, start: Start) -> None:
+        super().__init__(form, setting, start)
         self._form = form
-        self._ends = tuple(end for end in map(str.strip, (form.close, *stop_strings)) if end)
-        self.name = name
-        self._step = self._name if name is None else self._arguments
+        self._ends = tuple(end for end in (self.close, *setting.waits) if end)
+        self._step = self._name if start.name is None else self._arguments
 
     def _name(self, text: str, pos: int) -> int | None:
         match = _head(self._form.between).match(text, pos)
@@ -76,15 +63,14 @@ class HeadedCallReader(CallReader):
         return self._bad(pos)
 
     def _code(self, text: str, pos: int) -> int | None:
-        opening = _FENCE_OPEN.match(text, pos)
-        if opening is None:
-            return None if _FENCE_CUT.match(text, pos) else self._bad(pos)
+        code = fence_line(text, pos)
+        if not code:
+            return None if code is None else self._bad(pos)
         assert self.name is not None
         marks = (self._form.open.strip(), self._form.between.strip(), *self._ends)
-        self._value = RawReader(self._offered.code_key(self.name), "\n" + _FENCE, marks)
-        self.announced = True
-        self._step = self._read_arguments
-        return opening.end()
+        return self._read_raw(
+            RawReader(self._offered.code_key(self.name), "\n" + FENCE, marks), self.name, code
+        )
 
 
 @cache

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 from ._format import ARGUMENTS_KEYS, SKIPPED_KEYS, JsonCall
-from ._reader import CallReader, Offered
+from ._reader import CallReader, Setting, Start
 from ._values import BAD, DONE, WHITE, ValueReader, next_significant, skip_white
 
 __all__ = ["JsonCallReader"]
@@ -21,11 +21,8 @@ _LATER_KEY_CUT = re.compile(r""",[ \t\n\r]{0,64}(?:(["'])[^"'\\\x00-\x1f]{0,64}(
 class JsonCallReader(CallReader):
     """Reads a JSON call, from its opening brace (or from the bracket of an array of calls) to its closing one."""
 
-    def __init__(
-        self, form: JsonCall, offered: Offered, repairs: frozenset[str], *, in_array: bool = False
-    ) -> None:
-        super().__init__(offered, repairs)
-        self.in_array = in_array
+    def __init__(self, form: JsonCall, setting: Setting, start: Start) -> None:
+        super().__init__(form, setting, start)
         self._form = form
         self._depth = 0
         self._skipped = ValueReader(self.repairs)

@@ -1,9 +1,10 @@
 """Finds a format's markers in text, whole ones and one that the end of the text has cut."""
 
 import re
-from functools import cache
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
-from ._format import Form, Format
+from ._format import MAX_NAME, NAME_CHARS, Form, Format, PythonCall
 
 __all__ = ["CLOSE", "CUT", "PRELUDE", "Fence", "Markers", "markers_of"]
 
@@ -14,6 +15,12 @@ CUT = "cut"
 PRELUDE = "prelude"
 """The group of markup that a reply may begin with."""
 
+# Some tokenizers put white space between two special tokens when they write them as text.
+_BETWEEN_TOKENS = re.compile(r"(?<=[>\]])(?=[<\[])")
+_WHITE = r"[ \t\n\r]{0,8}"
+_BLANKS = "[ ]{0,4}"
+_NAME = f"{NAME_CHARS}{{1,{MAX_NAME}}}+"
+
 
 class Markers:
     """The markers of a format.
@@ -22,12 +29,18 @@ class Markers:
     a closing marker; or a prelude; or what may still become one of these.
     """
 
-    def __init__(self, format: Format) -> None:
+    def __init__(self, format: Format, names: tuple[str, ...]) -> None:
+        """
+        Args:
+            format: what the model writes.
+            names: the names that open a call where the format has them before its markers.
+        """
         self.forms: dict[str, Form] = {f"form{index}": form for index, form in enumerate(format.forms)}
         self._lead = format.lead
+        self._names = names
         self._patterns: dict[tuple[str, str], re.Pattern[str]] = {}
-        self.start = self._start(format.preludes)
-        """What counts only at the start of a reply; None if nothing does."""
+        self.start, self.start_cut = self._start(format.preludes)
+        """What counts only at the start of a reply, and what may become that; they match nothing if nothing does."""
 
     def text(self, close: str = "") -> re.Pattern[str]:
         """In text: the opening markers, and the closing one that is being waited for."""
@@ -46,46 +59,95 @@ class Markers:
         key = (where, close)
         if key not in self._patterns:
             whole: list[str] = []
-            literals: list[str] = []
+            cuts: list[str] = []
             for group, form in forms.items():
-                opener = form.open.strip()
                 lead = ("\n" if form.at_line_start else self._lead) if led else ""
                 optional = "" if form.at_line_start else "?"
-                whole.append(f"(?:{re.escape(lead)}){optional}(?P<{group}>{re.escape(opener) or '[{[]'})")
-                literals += [lead + (opener or "{"), "" if form.at_line_start else opener]
+                whole.append(f"(?:{re.escape(lead)}){optional}(?P<{group}>{self._opener(form)})")
+                opener = _atoms(form.open.strip() or "{")
+                cuts.append(_beginnings([[*map(re.escape, lead), *opener]]))
+                cuts.append("" if form.at_line_start else _beginnings([opener]))
+                if isinstance(form, PythonCall):
+                    cuts += [
+                        f"{_any(opener)}{_BLANKS}{NAME_CHARS}{{0,{MAX_NAME}}}",
+                        _beginnings(self._lines()),
+                    ]
             if close:
                 whole.append(f"(?P<{CLOSE}>{re.escape(close)})")
-            self._patterns[key] = _pattern(whole or ["(?!)"], [*literals, close])
+                cuts.append(_beginnings([_atoms(close)]))
+            cut = "|".join(sorted({*filter(None, cuts)}))
+            self._patterns[key] = re.compile(
+                "|".join([*whole, rf"(?P<{CUT}>(?:{cut})\Z)"] if cut else whole or ["(?!)"])
+            )
         return self._patterns[key]
 
-    def _start(self, preludes: tuple[str, ...]) -> re.Pattern[str] | None:
-        openers = {group: form.open.strip() for group, form in self.forms.items() if form.at_line_start}
-        if not openers and not preludes:
-            return None
+    def _opener(self, form: Form) -> str:
+        opener = _any(_atoms(form.open.strip()))
+        if isinstance(form, PythonCall):
+            return f"(?:{opener}{_BLANKS})?{_trie(self._lines())}|{opener}{_BLANKS}{self._other_name()}"
+        return opener or r"[{\[]"
+
+    def _start(self, preludes: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
         longest_first = sorted(preludes, key=len, reverse=True)
         whole = [f"(?P<{PRELUDE}>{'|'.join(map(re.escape, longest_first))})"] if preludes else []
-        whole += [f"(?P<{group}>{re.escape(opener)})" for group, opener in openers.items()]
-        return _pattern(whole, [*preludes, *openers.values()], cuts_first=True)
+        cuts = [_beginnings(map(_atoms, preludes))]
+        for group, form in self.forms.items():
+            if isinstance(form, PythonCall):
+                whole.append(f"(?P<{group}>{_BLANKS}(?:{_trie(self._lines())}|{self._other_name()}))")
+                cuts.append(f"{_BLANKS}(?:{NAME_CHARS}{{0,{MAX_NAME}}}|{_beginnings(self._lines())})")
+            elif form.at_line_start:
+                whole.append(f"(?P<{group}>{self._opener(form)})")
+                cuts.append(_beginnings([_atoms(form.open.strip())]))
+        cut = "|".join(filter(None, cuts))
+        return re.compile("|".join(whole) or "(?!)"), re.compile(rf"(?:{cut})\Z" if cut else "(?!)")
+
+    def _lines(self) -> list[list[str]]:
+        return [_atoms(name + "\n") for name in self._names]
+
+    def _other_name(self) -> str:
+        """A line with a name that is not offered, nor ends like one that is: then that one stands behind text."""
+        return _NAME + "".join(f"(?<!{re.escape(name)})" for name in self._names) + "\n"
 
 
-@cache
-def markers_of(format: Format) -> Markers:
+@lru_cache(maxsize=64)
+def markers_of(format: Format, names: tuple[str, ...] = ()) -> Markers:
     """The markers of a format; their patterns are made once."""
-    return Markers(format)
+    return Markers(format, names)
 
 
-def _pattern(whole: list[str], literals: list[str], *, cuts_first: bool = False) -> re.Pattern[str]:
-    cuts = sorted({_cut(literal) for literal in literals if len(literal) > 1})
-    cut = [f"(?P<{CUT}>(?:{'|'.join(cuts)})\\Z)"] if cuts else []
-    return re.compile("|".join([*cut, *whole] if cuts_first else [*whole, *cut]))
+def _atoms(literal: str) -> list[str]:
+    """The patterns of a literal's characters, and of the white space that may stand between two special tokens."""
+    first, *others = _BETWEEN_TOKENS.split(literal)
+    atoms = [re.escape(char) for char in first]
+    for token in others:
+        atoms += [_WHITE, *map(re.escape, token)]
+    return atoms
 
 
-def _cut(literal: str) -> str:
-    """Every proper beginning of the literal: `a(?:b(?:c)?)?` for `abcd`."""
-    pattern = ""
-    for char in reversed(literal[:-1]):
-        pattern = re.escape(char) + (f"(?:{pattern})?" if pattern else "")
-    return pattern
+def _any(atoms: Sequence[str]) -> str:
+    return "".join(atoms)
+
+
+def _trie(literals: Iterable[Sequence[str]]) -> str:
+    """One pattern for all the literals, each step of it for those that begin alike: `a(?:b|c)` for `ab` and `ac`."""
+    return f"(?:{_branches(literals, '(?:{})') or '(?!)'})"
+
+
+def _beginnings(literals: Iterable[Sequence[str]]) -> str:
+    """Every proper beginning of the literals: `a(?:b(?:c)?)?` for `abcd`."""
+    return _branches([literal[:-1] for literal in literals], "(?:{})?")
+
+
+def _branches(literals: Iterable[Sequence[str]], step: str) -> str:
+    by_first: dict[str, list[Sequence[str]]] = {}
+    for literal in literals:
+        if literal:
+            by_first.setdefault(literal[0], []).append(literal[1:])
+    return "|".join(first + _step(_branches(group, step), step) for first, group in by_first.items())
+
+
+def _step(rest: str, step: str) -> str:
+    return step.format(rest) if rest else ""
 
 
 class Fence:

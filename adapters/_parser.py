@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterable
 from typing import Literal
 
 from ._answer import Answer
+from ._code_call import CodeCallReader
 from ._errors import ChatAdaptersError, ParserClosedError
 from ._events import Arguments, CallBegin, CallEnd, Event, Markup, Text
-from ._format import Form, Format, HeadedCall, TaggedCall, Tool
+from ._format import CodeCall, Form, Format, HeadedCall, JsonCall, PythonCall, TaggedCall, Tool
 from ._headed_call import HeadedCallReader
 from ._json_call import JsonCallReader
 from ._markers import CLOSE, CUT, PRELUDE, Fence, markers_of
-from ._reader import CallReader, Offered
+from ._python_call import PythonCallReader
+from ._reader import CallReader, Offered, Setting, Start
 from ._repairs import REPAIRS
 from ._tagged_call import TaggedCallReader
 from ._values import BAD, HOLD, MORE, cut, next_significant
@@ -29,6 +31,13 @@ MAX_CANDIDATE = 65_536
 
 # Of a long text a candidate sees this much at a time: more than anything in it is held back, so that it goes on.
 _WINDOW = 4096
+_READERS: dict[type, Callable[..., CallReader]] = {
+    CodeCall: CodeCallReader,
+    HeadedCall: HeadedCallReader,
+    JsonCall: JsonCallReader,
+    PythonCall: PythonCallReader,
+    TaggedCall: TaggedCallReader,
+}
 _SEPARATOR = re.compile(rf"[;, \t\n\r]{{0,{HOLD}}}")
 
 
@@ -66,11 +75,10 @@ class Parser:
             )
         self.repairs: Counter[str] = Counter()
         """How often each repair was made in a call."""
-        self._format = format
-        self._markers = markers_of(format)
         self._offered = Offered(tools)
+        self._setting = Setting(self._offered, repairs, format.waits)
+        self._markers = markers_of(format, self._offered.names_of(format))
         self._forward_unknown = unknown_tools == "forward"
-        self._enabled = repairs
         self._fence = Fence()
         self._preludes: list[str] = []
         self._events: list[Event] = []
@@ -79,12 +87,10 @@ class Parser:
         self._rest = ""
         self._offset = 0
         self._final = False
-        self._state: Callable[[str, int], int | None] = (
-            self._read_start if self._markers.start else self._read_text
-        )
+        self._state: Callable[[str, int], int | None] = self._read_start
         # The candidate, then the call:
-        self._form = format.call
-        self._call = self._reader()
+        self._form: Form = format.call
+        self._call = self._reader(Start())
         self._held: list[str] = []
         self._room = 0
         self._lead = 0
@@ -156,21 +162,21 @@ class Parser:
     # None if it cannot go on without more text.
 
     def _read_start(self, text: str, pos: int) -> int | None:
-        assert self._markers.start is not None
-        found = self._markers.start.match(text, pos)
-        if found and found.lastgroup == CUT and not self._final:
+        if not self._final and self._markers.start_cut.match(text, pos):
             return None
-        if found is None or found.lastgroup == CUT:
-            self._state = self._read_text
+        self._state = self._read_text
+        found = self._markers.start.match(text, pos)
+        if found is None:
             return pos
-        if found.lastgroup == PRELUDE and found.group() not in self._preludes:
-            self._preludes.append(found.group())
+        if found.lastgroup != PRELUDE:
+            return self._begin(text, pos, found, prompted=True)
+        prelude = found.group().strip(" ")
+        if prelude not in self._preludes:
+            self._preludes.append(prelude)
             self._say(Markup("prelude", self._offset + pos, self._offset + found.end()))
-            return found.end()
-        if found.lastgroup == PRELUDE:
-            self._state = self._read_text
-            return pos
-        return self._begin(text, pos, found)
+            pos = found.end()
+            self._state = self._read_start
+        return pos
 
     def _read_text(self, text: str, pos: int) -> int | None:
         found = self._markers.text(self._awaited).search(text, pos)
@@ -189,8 +195,11 @@ class Parser:
             return found.end()
         return self._begin(text, pos, found)
 
-    def _begin(self, text: str, lead: int, found: re.Match[str]) -> int:
-        """An opener was found; what stands before it, from `lead` on, leads to it."""
+    def _begin(self, text: str, lead: int, found: re.Match[str], *, prompted: bool = False) -> int:
+        """An opener was found; what stands before it, from `lead` on, leads to it.
+
+        With `prompted`, the prompt has written its first part.
+        """
         group = found.lastgroup
         assert group is not None
         form = self._markers.forms[group]
@@ -200,21 +209,14 @@ class Parser:
             self._say_text(text[lead : opener + 1], self._offset + lead)
             return opener + 1
         self._awaited = ""
-        return self._begin_candidate(text, lead, opener, found.end() if form.marked else opener, form)
+        opening = form.open * prompted + found[group]
+        return self._begin_candidate(
+            text, lead, opener, found.end() if form.marked else opener, form, Start(opening)
+        )
 
-    def _begin_candidate(
-        self,
-        text: str,
-        lead: int,
-        opener: int,
-        body: int,
-        form: Form,
-        *,
-        in_array: bool = False,
-        name: str | None = None,
-    ) -> int:
+    def _begin_candidate(self, text: str, lead: int, opener: int, body: int, form: Form, start: Start) -> int:
         self._form = form
-        self._call = self._reader(in_array=in_array, name=name)
+        self._call = self._reader(start)
         self._held = [text[lead:body]]
         self._room = MAX_CANDIDATE
         self._lead = self._offset + lead
@@ -223,14 +225,8 @@ class Parser:
         self._state = self._read_candidate
         return body
 
-    def _reader(self, *, in_array: bool = False, name: str | None = None) -> CallReader:
-        form = self._form
-        if isinstance(form, HeadedCall):
-            stop_strings = self._format.stop_strings
-            return HeadedCallReader(form, self._offered, self._enabled, stop_strings=stop_strings, name=name)
-        if isinstance(form, TaggedCall):
-            return TaggedCallReader(form, self._offered, self._enabled, in_array=in_array)
-        return JsonCallReader(form, self._offered, self._enabled, in_array=in_array)
+    def _reader(self, start: Start) -> CallReader:
+        return _READERS[type(self._form)](self._form, self._setting, start)
 
     def _read_candidate(self, text: str, pos: int) -> int | None:
         call = self._call
@@ -301,7 +297,7 @@ class Parser:
 
     def _read_unfinished(self, text: str, pos: int) -> int | None:
         """The arguments cannot go on like this. If the closing marker stands here, they only lack braces."""
-        close = self._form.close.strip()
+        close = self._call.close
         if close and self._call.closable:
             if text.startswith(close, pos) and self._call.repairs.make("missing_brace"):
                 self._call.close_arguments()
@@ -315,7 +311,7 @@ class Parser:
 
     def _read_verbatim(self, text: str, pos: int) -> int | None:
         """Bad arguments go out as they are, up to the closing marker: a half call is never closed for the model."""
-        found = self._markers.bad_arguments(self._form.close.strip()).search(text, pos)
+        found = self._markers.bad_arguments(self._call.close).search(text, pos)
         cut = found is not None and found.lastgroup == CUT
         end = found.start() if found and not (cut and self._final) else len(text)
         self._say_arguments(text[pos:end])
@@ -329,7 +325,7 @@ class Parser:
         self._ending = True
         self._complete = complete
         self._end = self._offset + pos
-        self._awaited = self._form.close.strip()
+        self._awaited = self._call.close
         self.repairs.update(self._call.repairs.counts)
 
     def _read_after(self, text: str, pos: int) -> int | None:
@@ -348,19 +344,18 @@ class Parser:
             return self._belongs(here + 1)
         if self._in_array and char == "{" and between == ",":
             self._end_call()
-            return self._begin_candidate(text, pos, here, here, self._form, in_array=True)
-        for stop in map(str.strip, self._format.stop_strings):
+            return self._begin_candidate(text, pos, here, here, self._form, Start(in_array=True))
+        for stop in self._setting.waits:
             whole = len(text) - here == len(stop) and text.startswith(stop, here)
             if whole and self._final:
                 return self._belongs(len(text))
             if (whole or (here < len(text) and cut(stop, text, here))) and not self._final:
                 return None
-        if isinstance(self._form, HeadedCall) and self._form.repeats:
-            again = self._form.between.strip()
+        if again := self._form.again:
             if text.startswith(again, here):
                 self._end_call()
-                body = here + len(again)
-                return self._begin_candidate(text, pos, here, body, self._form, name=self._call.name)
+                start = Start(name=self._call.name)
+                return self._begin_candidate(text, pos, here, here + len(again), self._form, start)
             if cut(again, text, here) and not self._final:
                 return None
         found = self._markers.adjacent(self._awaited).match(text, here)

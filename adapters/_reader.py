@@ -1,38 +1,23 @@
 """What all calls have in common while they are read, whatever their form."""
 
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import NamedTuple
 
 from ._decoded_value import DecodedReader, opening_in_string
-from ._format import Tool
-from ._repairs import Repairs
-from ._values import BAD, DONE, MORE, ValueReader, cut
+from ._format import MAX_NAME, Form, Format, PythonCall, Tool
+from ._raw_value import RawReader
+from ._repairs import REPAIRS, Repairs
+from ._values import BAD, DONE, MORE, Value, ValueReader, cut
 
-__all__ = ["CallReader", "Offered", "Value"]
+__all__ = ["FENCE", "CallReader", "Offered", "Setting", "Start", "fence_line"]
 
+FENCE = "```"
+_FENCE_LINE = re.compile(r"```[A-Za-z0-9_+-]{0,32}[ \t]{0,32}\r?\n")
+_FENCE_LINE_CUT = re.compile(r"`{1,2}\Z|```[A-Za-z0-9_+-]{0,32}[ \t]{0,32}\r?\Z")
 _INTERPRETERS = ("interpreter", "code_interpreter", "python", "ipython")
 _NO_ARGUMENTS = ("null", "None")
-
-
-class Value(Protocol):
-    """Reads the arguments of a call: see `ValueReader`."""
-
-    status: int
-
-    @property
-    def out(self) -> list[str]: ...
-    @property
-    def opened(self) -> bool: ...
-    @property
-    def complete(self) -> bool: ...
-    @property
-    def doubled(self) -> bool: ...
-    @property
-    def closable(self) -> bool: ...
-    def read(self, text: str, pos: int) -> int: ...
-    def finish(self, text: str, pos: int) -> int: ...
-    def close(self) -> None: ...
 
 
 class Offered:
@@ -46,6 +31,14 @@ class Offered:
 
     def __contains__(self, name: str) -> bool:
         return name in self._parameters
+
+    def names_of(self, format: Format) -> tuple[str, ...]:
+        """The names that open a call in a format that has them before its markers."""
+        calls = [form for form in format.forms if isinstance(form, PythonCall)]
+        if not calls:
+            return ()
+        aliases = {call.interpreter for call in calls if call.interpreter and self.interpreter}
+        return tuple(sorted({name for name in self._sorted if len(name) <= MAX_NAME} | aliases))
 
     def could_begin(self, start: str) -> bool:
         """Whether some name begins like this."""
@@ -77,6 +70,27 @@ class Offered:
         return str(texts[0]) if len(texts) == 1 else "code"
 
 
+class Setting(NamedTuple):
+    """What all calls of a reply are read with."""
+
+    offered: Offered
+    repairs: frozenset[str] = REPAIRS
+    """Those that may be made."""
+    waits: tuple[str, ...] = ()
+    """What stands behind a call that waits for its result."""
+
+
+class Start(NamedTuple):
+    """How a call begins."""
+
+    opening: str = ""
+    """The text that opened it."""
+    name: str | None = None
+    """Its name, if it is another call under the same head."""
+    in_array: bool = False
+    """It is a later call of an array."""
+
+
 class CallReader:
     """Reads one call, from behind its opening marker.
 
@@ -88,16 +102,18 @@ class CallReader:
     what it has read, or None if that cannot be told without more text.
     """
 
-    def __init__(self, offered: Offered, repairs: frozenset[str]) -> None:
-        self.repairs = Repairs(repairs)
+    def __init__(self, form: Form, setting: Setting, start: Start) -> None:
+        self.repairs = Repairs(setting.repairs)
         self.status = MORE
-        self.name: str | None = None
+        self.name = start.name
         self.announced = False
-        self.in_array = False
+        self.in_array = start.in_array
         """The call stands in an array of calls."""
+        self.close = form.close.strip()
+        """The closing marker that may follow."""
         self.surplus = 0
         """How many closing braces more than opening ones may follow."""
-        self._offered = offered
+        self._offered = setting.offered
         self._value: Value | None = None
         self._step: Callable[[str, int], int | None]
 
@@ -130,12 +146,7 @@ class CallReader:
 
     def take(self) -> str:
         """The arguments read since the last time."""
-        if self._value is None:
-            return ""
-        pieces = self._value.out
-        arguments = pieces[0] if len(pieces) == 1 else "".join(pieces)
-        pieces.clear()
-        return arguments
+        return self._value.take() if self._value is not None else ""
 
     def _begin_arguments(self, text: str, pos: int) -> int | None:
         """The step at the first character of the arguments: an object, one written into a string, or none."""
@@ -160,6 +171,14 @@ class CallReader:
             if cut(word, text, pos):
                 return None
         return self._bad(pos)
+
+    def _read_raw(self, value: RawReader, name: str, pos: int) -> int:
+        """Announces a call of `name` whose arguments are raw text from `pos` on."""
+        self.name = name
+        self._value = value
+        self.announced = True
+        self._step = self._read_arguments
+        return pos
 
     def _read_arguments(self, text: str, pos: int) -> int | None:
         """The step that reads `_value`."""
@@ -194,3 +213,11 @@ class CallReader:
     def _bad(self, pos: int) -> int:
         self.status = BAD
         return pos
+
+
+def fence_line(text: str, pos: int) -> int | None:
+    """The position behind the line that opens a code fence; 0 if there is none, None if that cannot be told yet."""
+    line = _FENCE_LINE.match(text, pos)
+    if line:
+        return line.end()
+    return None if _FENCE_LINE_CUT.match(text, pos) else 0

@@ -10,7 +10,19 @@ from collections.abc import Callable
 
 from ._repairs import Repairs
 
-__all__ = ["BAD", "DONE", "HOLD", "MORE", "WHITE", "ValueReader", "cut", "next_significant", "skip_white"]
+__all__ = [
+    "BAD",
+    "DONE",
+    "HOLD",
+    "MAX_DEPTH",
+    "MORE",
+    "WHITE",
+    "Value",
+    "ValueReader",
+    "cut",
+    "next_significant",
+    "skip_white",
+]
 
 MORE, DONE, BAD = range(3)
 
@@ -54,38 +66,62 @@ _WORD = re.compile("|".join(_WORDS))
 _WORD_STARTS = frozenset(word[:end] for word in _WORDS for end in range(1, len(word)))
 
 
-class ValueReader:
-    """Reads one value; `out` collects its JSON.
+class Value:
+    """What reads the arguments of a call, whatever they are written in, and writes them as JSON.
 
     `read(text, pos)` reads on and returns the position up to which it has; what lies behind that position is to be
     given again with more text (an escape or a number cut in two, a comma that may be a trailing one). Then `status`
-    is MORE; DONE once the value is whole; BAD when the character at the position cannot follow.
+    is MORE; DONE once the value is whole; BAD when the character at the position cannot follow. `take` gives the
+    JSON.
     """
 
-    __slots__ = (
-        "_digits",
-        "_is_key",
-        "_mark",
-        "_number",
-        "_stack",
-        "_step",
-        "_text",
-        "doubled",
-        "opened",
-        "out",
-        "repairs",
-        "status",
-    )
+    __slots__ = ("doubled", "opened", "out", "status")
 
-    def __init__(self, repairs: Repairs, *, inside: bool = False) -> None:
-        """With `inside` it starts inside an object, after a member: it is DONE at that object's end."""
-        self.repairs = repairs
+    def __init__(self) -> None:
         self.out: list[str] = []
         self.status = MORE
         self.opened = False
         """An object whose first key has begun, or that has closed without one."""
         self.doubled = False
         """The value's own opening brace was doubled: one closing brace more is to be expected."""
+
+    @property
+    def complete(self) -> bool:
+        return self.status == DONE
+
+    @property
+    def closable(self) -> bool:
+        """BAD where only closing braces are missing."""
+        return False
+
+    def read(self, text: str, pos: int) -> int:
+        raise NotImplementedError
+
+    def finish(self, text: str, pos: int) -> int:
+        """The reply ends behind the text: most values make nothing of that."""
+        return pos
+
+    def close(self) -> None:
+        """Writes the closing braces that are missing; only where `closable`."""
+        raise AssertionError
+
+    def take(self) -> str:
+        """The JSON that is certain and was not taken yet."""
+        pieces = self.out
+        taken = pieces[0] if len(pieces) == 1 else "".join(pieces)
+        pieces.clear()
+        return taken
+
+
+class ValueReader(Value):
+    """Reads one value that is JSON, or nearly."""
+
+    __slots__ = ("_digits", "_is_key", "_mark", "_number", "_stack", "_step", "_text", "repairs")
+
+    def __init__(self, repairs: Repairs, *, inside: bool = False) -> None:
+        """With `inside` it starts inside an object, after a member: it is DONE at that object's end."""
+        super().__init__()
+        self.repairs = repairs
         self._stack: list[str] = ["{"] if inside else []
         self._step: Callable[[str, int], int | None] = self._next if inside else self._value
         self._is_key = False
@@ -108,22 +144,13 @@ class ValueReader:
         return pos
 
     @property
-    def complete(self) -> bool:
-        return self.status == DONE
-
-    @property
     def closable(self) -> bool:
-        """BAD where only closing braces are missing: not in an array, nor behind a number that might go on."""
+        """Not in an array, nor behind a number that might go on."""
         return self.status == BAD and self._step == self._next and "[" not in self._stack and not self._number
 
     def close(self) -> None:
-        """Writes the closing braces and brackets that are missing."""
         self.status = DONE
-        self.out.append("".join("]" if opener == "[" else "}" for opener in reversed(self._stack)))
-
-    def finish(self, text: str, pos: int) -> int:
-        """The reply ends behind the text: nothing comes of that."""
-        return pos
+        self.out.append("}" * len(self._stack))
 
     # The steps: each looks at text[pos], which is there, and returns the position after what it has read, or None
     # if that cannot be told without more text. White space is a step of its own.

@@ -3,20 +3,38 @@
     Sure, I will look.<|action_start|><|plugin|>
     {"name": "get_weather", "parameters": {"city": "Paris"}}<|action_end|>
 
-Source: InternLM's `chat/chat_format.md` @fe4c2eb2.
+    <|action_start|><|interpreter|>
+    ```python
+    print(2 ** 10)
+    ```<|action_end|>
+
+One action a turn is what was trained; several stand side by side. Early checkpoints and conversions spell the markers
+as the tokenizer's pieces are called, `[UNUSED_TOKEN_141]` to `[UNUSED_TOKEN_144]`. LMDeploy took `<|action_end|>` for a
+stop token, so that it may be missing.
+
+Source: InternLM/InternLM @fe4c2eb2 `chat/chat_format.md`; lmdeploy 0.9.2 `lmdeploy/model.py`; for the pieces' names
+InternLM/InternEvo @c628a8c8 `tools/tokenizer_internlm2.model`.
 """
 
-from ._format import Adapter, Format, JsonCall, Signs
+from ._format import Adapter, CodeCall, Format, JsonCall, Signs
+
+_START, _END = "<|action_start|>", "<|action_end|>"
+_PIECE_START, _PIECE_END = "[UNUSED_TOKEN_144]", "[UNUSED_TOKEN_143]"
 
 INTERNLM2_5 = Adapter(
     name="internlm2_5",
     models="InternLM2 and InternLM2.5 chat",
     format=Format(
-        call=JsonCall(
-            open="<|action_start|><|plugin|>\n", close="<|action_end|>", arguments_key="parameters"
+        call=JsonCall(open=f"{_START}<|plugin|>\n", close=_END, arguments_key="parameters"),
+        also=(
+            CodeCall(open=f"{_START}<|interpreter|>\n", close=_END),
+            JsonCall(
+                open=f"{_PIECE_START}[UNUSED_TOKEN_141]\n", close=_PIECE_END, arguments_key="parameters"
+            ),
+            CodeCall(open=f"{_PIECE_START}[UNUSED_TOKEN_142]\n", close=_PIECE_END),
         ),
     ),
-    turn_tokens=("<|im_start|>", "<|action_start|>", "<|action_end|>", "<|plugin|>", "<|interpreter|>"),
+    turn_tokens=("<|im_start|>", _START, _END, "<|plugin|>", "<|interpreter|>"),
     stop_tokens=("<|im_end|>", "</s>"),
     signs=(Signs(template="<|im_start|>"),),
 )

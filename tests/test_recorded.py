@@ -14,6 +14,8 @@ READ_BY = {
     "qwen2-native": ("qwen2",),
     "qwen2": ("qwen2", "qwen2_5"),
     "hermes": ("qwen2", "qwen2_5"),
+    "internlm2.5": ("internlm2_5",),
+    "chatglm3": ("chatglm3",),
 }
 """Which adapters read the replies of a model, by how its name begins: the first that fits."""
 

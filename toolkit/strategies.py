@@ -1,11 +1,12 @@
 """Hypothesis strategies: replies, calls and JSON values, as hard as models and users make them."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hypothesis import strategies as st
 
-from ..adapters import Form, Format
+from ..adapters import CodeCall, Form, Format, PythonCall
 
 __all__ = [
     "arguments",
@@ -19,6 +20,7 @@ __all__ = [
     "texts",
     "tool_names",
     "tool_sets",
+    "write_arguments",
     "written_calls",
 ]
 
@@ -78,12 +80,14 @@ def cuts(text: str) -> st.SearchStrategy[list[int]]:
 def noise(format: Format, names: Sequence[str]) -> st.SearchStrategy[str]:
     """Replies made of the pieces of calls in any order: what a broken model might write."""
     form_pieces = [
-        piece for form in format.forms for piece in (form.open, form.close, *_envelope(form, names))
+        piece
+        for form in format.forms
+        for piece in (form.open, form.close, form.again, *_envelope(form, names))
     ]
     atoms = [
-        *form_pieces, *_HARD, '"name"', '"arguments"', '"parameters"', '"function": {', '"type": "function"', "null",
+        *form_pieces, *format.preludes, *format.waits, *_HARD, '"name"', '"arguments"', '"parameters"', '"function": {', '"type": "function"', "null",
         "None", "True", "NaN", "-", "1", "0", ".5", "e3", '"{', '\\"', "\\ud83d", "\\ude00", "\\u12", "{{", "}}",
-        "'a': 'b'", '"a": ', '{"a": 1}', ";", "; ", "\x00", "\r\n",
+        "'a': 'b'", "a=", "(", ",)", "**{", "'''", "\\x4", "0x", "1_", '"a": ', '{"a": 1}', ";", "; ", "\x00", "\r\n",
     ]  # fmt: skip
     return st.lists(st.sampled_from([atom for atom in atoms if atom]), max_size=20).map("".join)
 
@@ -91,17 +95,11 @@ def noise(format: Format, names: Sequence[str]) -> st.SearchStrategy[str]:
 @st.composite
 def written_calls(draw: st.DrawFn, format: Format, names: Sequence[str]) -> str:
     """A reply with calls as the model was trained to write them, then hurt in a few places."""
-    bodies = [
-        '{"a": [1, {"b": "c\\"d"}], "e": -1.5e3}',
-        "{}",
-        '{"x": "{\\"y\\": 1}"}',
-        "{'a': 'b' 'c', 'd': None}",
-    ]
-    text = draw(st.sampled_from(["", "Let me see.", "```json\n"]))
+    text = draw(st.sampled_from(["", "Let me see.", "```json\n", *format.preludes]))
     for number in range(draw(st.integers(1, 3))):
         form = draw(st.sampled_from(format.forms))
         text += format.separator if number else format.lead if text else ""
-        text += form.begin(draw(st.sampled_from(names))) + draw(st.sampled_from(bodies)) + form.end
+        text += _call(form, draw(st.sampled_from(names)), draw(st.sampled_from(_bodies(form))))
     text += draw(st.sampled_from(["", "\n", " Done."]))
     for place in draw(st.lists(st.integers(0, len(text)), max_size=3)):
         if draw(st.booleans()):
@@ -111,12 +109,57 @@ def written_calls(draw: st.DrawFn, format: Format, names: Sequence[str]) -> str:
     return text
 
 
-def _envelope(form: Form, names: Sequence[str]) -> list[str]:
+def write_arguments(form: Form, arguments: Mapping[str, object]) -> str:
+    """The arguments of a call as this form has them."""
+    if not isinstance(form, PythonCall):
+        return json.dumps(arguments, ensure_ascii=False)
+    return ", ".join(
+        f"{key}={_python(value)}" if key.isidentifier() else "**" + _python({key: value})
+        for key, value in arguments.items()
+    )
+
+
+def _python(value: object) -> str:
+    """A Python literal, with JSON's strings."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(key)}: {_python(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_python, value)) + "]"
+    if value is None or isinstance(value, bool):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _bodies(form: Form) -> list[str]:
+    if isinstance(form, CodeCall):
+        return ["print(1)", "x = '''\n```'''"]
+    if isinstance(form, PythonCall):
+        return [
+            "a='it\\'s', b=[1, (2, 'x'), ()], c={'d': None, 1: True}",
+            "",
+            "**{\"x y\": -1.5e3}, z=('a' \"b\"), w='''c\n''', ",
+            'a=0x1F, b=1_000, c=(1,), d="\\x41\\u00e9"',
+        ]
     return [
-        piece
-        for name in names
-        for piece in (f'"{name}"', form.begin(name), form.begin(name) + '{"a": 1}' + form.end)
+        '{"a": [1, {"b": "c\\"d"}], "e": -1.5e3}',
+        "{}",
+        '{"x": "{\\"y\\": 1}"}',
+        "{'a': 'b' 'c', 'd': None}",
     ]
+
+
+def _call(form: Form, name: str, body: str) -> str:
+    if isinstance(form, CodeCall):
+        return f"{form.open}```python\n{body}\n```{form.close}"
+    return form.begin(name) + body + form.end
+
+
+def _envelope(form: Form, names: Sequence[str]) -> list[str]:
+    """The call, and where it has them, the pieces that stand around the arguments."""
+    calls = [_call(form, name, _bodies(form)[0]) for name in names]
+    if isinstance(form, CodeCall):
+        return calls
+    return [*calls, *(f'"{name}"' for name in names), *(form.begin(name) for name in names)]
 
 
 @st.composite
