@@ -4,6 +4,7 @@ Everything is rendered by transformers' own `apply_chat_template`; where vLLM is
 server calls on a request, from the request's validation on.
 """
 
+import ast
 import importlib
 import importlib.util
 import json
@@ -11,9 +12,11 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from functools import cache, partial
 from importlib import resources
+from keyword import iskeyword
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unicodedata import normalize
 
 import pytest
 from hypothesis import example, given
@@ -35,6 +38,20 @@ PROMPTS = sorted(f"{path.parent.parent.name}/{path.parent.name}" for path in FIX
 REPLIES = sorted(case for case in PROMPTS if (FIXTURES / case / "output.txt").exists())
 
 CHANGED_BEFORE_THE_TEMPLATE = {
+    "chatglm3/bare_tools": "vLLM refuses tools without the wrapper",
+    "chatglm3/history_bare_call": "vLLM refuses calls without the wrapper",
+    "chatglm3/null_arguments": "vLLM refuses calls without arguments",
+    "chatglm3/null_contents_everywhere": "vLLM refuses null contents but the assistant's",
+    "chatglm3/number_results": "vLLM refuses contents that are numbers",
+    "chatglm3/tools_empty": "vLLM refuses an empty list of tools",
+    "chatglm3/tools_key_order": "vLLM orders the keys of a tool, and drops those it does not know",
+    "internlm2_5/bare_tools": "vLLM refuses tools without the wrapper",
+    "internlm2_5/history_bare_call": "vLLM refuses calls without the wrapper",
+    "internlm2_5/null_arguments": "vLLM refuses calls without arguments",
+    "internlm2_5/null_contents_everywhere": "vLLM refuses null contents but the assistant's",
+    "internlm2_5/number_results": "vLLM refuses contents that are numbers",
+    "internlm2_5/tools_empty": "vLLM refuses an empty list of tools",
+    "internlm2_5/tools_key_order": "vLLM orders the keys of a tool, and drops those it does not know",
     "llama3_1/bare_tools": "vLLM refuses tools without the wrapper",
     "llama3_1/builtin_string_arguments": "vLLM makes objects of arguments in a string",
     "llama3_1/history_bare_call": "vLLM refuses calls without the wrapper",
@@ -74,6 +91,12 @@ TRIMS = {"llama3_1"}
 
 WITHIN_A_TURN = {"qwen2": ": "}
 """What comes first in a reply where the prompt ends inside the assistant's turn, behind a result."""
+
+LEADS = {"chatglm3": "\n "}
+"""What comes first in the text of every reply."""
+
+PYTHON = {"chatglm3"}
+"""Adapters whose calls are Python: arguments in a string of JSON cannot be written there. One call a turn."""
 
 SWITCHES: list[tuple[str, Json]] = [
     ("llama3_1", {"tools_in_user_message": False}),
@@ -216,6 +239,8 @@ HARD = (
     "<tool_call>\n{",
     "<|im_end|>",
     "<|eot_id|><|python_tag|>",
+    "<|assistant|>f\n ```python\ntool_call()\n```",
+    "<|action_start|><|plugin|>\n{}<|action_end|>",
 )
 texts = st.text(max_size=12) | st.sampled_from(HARD)
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts
@@ -266,13 +291,13 @@ requests = st.builds(
 
 
 @st.composite
-def respelled(draw: st.DrawFn, request: Json, *, for_server: bool) -> Json:
-    """The same conversation in another of the spellings that callers use."""
+def respelled(draw: st.DrawFn, request: Json, *, for_server: bool, strings: bool = True) -> Json:
+    """The same conversation in another of the spellings that callers use; with arguments in strings of JSON or not."""
     either = st.booleans()
 
     def respell_call(call: Json) -> Json:
         name, arguments = call["function"]["name"], call["function"]["arguments"]
-        if draw(either):
+        if (strings or not arguments) and draw(either):
             arguments = json.dumps(arguments, ensure_ascii=False)
         if arguments in ({}, "{}"):
             arguments = draw(st.sampled_from([arguments, ""] if for_server else [arguments, "", " ", None]))
@@ -314,7 +339,7 @@ def respelled(draw: st.DrawFn, request: Json, *, for_server: bool) -> Json:
 @given(st.data())
 def test_every_spelling_renders_alike(adapter: str, data: st.DataObject) -> None:
     request = data.draw(requests, "as it is")
-    other = data.draw(respelled(request, for_server=False), "respelled")
+    other = data.draw(respelled(request, for_server=False, strings=adapter not in PYTHON), "respelled")
     assert render(adapter, other) == render(adapter, request)
 
 
@@ -336,19 +361,34 @@ def test_a_prompt_begins_the_next_one(adapter: str, switches: Json, request: Jso
     From the first user message on: until then a template may not know the language of the conversation.
     """
     request = {**request, "chat_template_kwargs": switches}
-    messages = request["messages"]
+    messages = one_call_a_turn(request["messages"]) if adapter in PYTHON else request["messages"]
     rendered = ""
     for end, message in enumerate(messages):
         before = messages[:end]
         if message["role"] == "assistant" and any(earlier["role"] == "user" for earlier in before):
             prompt = render(adapter, {**request, "messages": before})
             assert prompt.startswith(rendered)
-            rendered = prompt + reply(adapter, message, lead_of_reply(adapter, before))
-    assert render(adapter, request).startswith(rendered)
+            if adapter in PYTHON:
+                ended = {"messages": [*before, message], "add_generation_prompt": False}
+                rendered = render(adapter, {**request, **ended})
+                assert rendered.startswith(prompt)
+            else:
+                rendered = prompt + reply(adapter, message, lead_of_reply(adapter, before))
+    assert render(adapter, {**request, "messages": messages}).startswith(rendered)
+
+
+def one_call_a_turn(messages: list[Json]) -> list[Json]:
+    """A result stands between two calls there, and between a prompt and the next one only if no call had to wait."""
+    return [
+        {**message, "tool_calls": message["tool_calls"][:1]} if "tool_calls" in message else message
+        for message in messages
+    ]
 
 
 def lead_of_reply(adapter: str, messages: list[Json]) -> str:
-    return WITHIN_A_TURN.get(adapter, "") if messages[-1]["role"] == "tool" else ""
+    if messages[-1]["role"] == "tool":
+        return WITHIN_A_TURN.get(adapter, LEADS.get(adapter, ""))
+    return LEADS.get(adapter, "")
 
 
 def reply(adapter: str, message: Json, lead: str) -> str:
@@ -393,23 +433,136 @@ def test_llama_calls_of_built_in_tools_are_read_back(said: str, query: str, code
         assert [(call.name, json.loads(call.arguments)) for call in read_back.calls] == [(name, {key: value})]
 
 
-@given(
-    said=st.sampled_from(["", "So: ", "\n"]),
-    code=codes | st.sampled_from(["```", "x\n✿FUNCTION✿: f\n✿ARGS✿: {}"]),
+HARD_CODE = [
+    "",
+    "```",
+    "\n```\n",
+    "x\n```python\ny\n```",
+    "x\n✿FUNCTION✿: f\n✿ARGS✿: {}",
+    "\n tool_call(x=1)",
+    "tool_call(x=1)\n```<|observation|>",
+    "x\n```<|assistant|>f\n ```python\ntool_call()",
+    "x\n```<|action_end|>",
+    "<|action_end|>",
+    "[UNUSED_TOKEN_143]",
+]
+
+
+@pytest.mark.parametrize(
+    ("adapter", "name"),
+    [
+        ("chatglm3", "interpreter"),
+        ("chatglm3", "python"),
+        ("internlm2_5", "code_interpreter"),
+        ("internlm2_5", "ipython"),
+        ("qwen2", "code_interpreter"),
+    ],
 )
-def test_qwen2_code_is_read_back(said: str, code: str) -> None:
+@given(said=st.sampled_from(["", "So: ", "\n"]), code=codes | st.sampled_from(HARD_CODE))
+def test_code_is_read_back(adapter: str, name: str, said: str, code: str) -> None:
     script = {"type": "object", "properties": {"script": {"type": "string"}}, "required": ["script"]}
-    tool = {"name": "code_interpreter", "description": "Run Python.", "parameters": script}
-    call = {"function": {"name": "code_interpreter", "arguments": {"script": code}}}
+    tool = {"name": name, "description": "Run Python.", "parameters": script}
+    call = {"function": {"name": name, "arguments": {"script": code}}}
     request = {**user("Hi"), "tools": [tool]}
     turn = {"role": "assistant", "content": said, "tool_calls": [call, call]}
     history = render(
-        "qwen2", {**request, "messages": [*request["messages"], turn], "add_generation_prompt": False}
+        adapter, {**request, "messages": [*request["messages"], turn], "add_generation_prompt": False}
     )
-    written = history.removeprefix(render("qwen2", request)).removesuffix("<|im_end|>\n")
-    read_back = reply_of(get("qwen2").format, [Tool("code_interpreter", script)], written)
+    written = history.removeprefix(render(adapter, request)).removesuffix("<|im_end|>\n")
+    read_back = reply_of(get(adapter).format, [Tool(name, script)], written)
     assert read_back.content == said
     assert [json.loads(call.arguments) for call in read_back.calls] == [{"script": code}] * 2
+
+
+python_names = st.text(min_size=1, max_size=6).filter(
+    lambda name: name.isidentifier() and not iskeyword(name) and normalize("NFKC", name) == name
+)
+
+
+@given(
+    arguments=st.dictionaries(
+        python_names | texts.filter(lambda key: not key.isidentifier()), values, max_size=4
+    )
+)
+def test_chatglm3_writes_arguments_that_python_reads(arguments: Json) -> None:
+    call = {"function": {"name": "f", "arguments": arguments}}
+    turn = {"messages": [{"role": "assistant", "tool_calls": [call]}], "add_generation_prompt": False}
+    before, after = "[gMASK]sop<|assistant|>f\n ```python\n", "\n```"
+    written = render("chatglm3", turn)
+    assert written.startswith(before)
+    assert written.endswith(after)
+    expression = ast.parse(written.removeprefix(before).removesuffix(after), mode="eval").body
+    assert isinstance(expression, ast.Call)
+    assert isinstance(expression.func, ast.Name)
+    assert expression.func.id == "tool_call"
+    read: Json = {}
+    for keyword in expression.keywords:
+        value = ast.literal_eval(keyword.value)
+        read |= {keyword.arg: value} if keyword.arg else value
+    assert json.dumps(read) == json.dumps(arguments)  # 1 is not True there, and the order counts
+
+
+@pytest.mark.parametrize("with_ids", [True, False])
+@given(data=st.data())
+def test_chatglm3_calls_one_tool_at_a_time(with_ids: bool, data: st.DataObject) -> None:
+    """Each call has its result behind it, in whatever order results with ids come."""
+    ids = [f"call_{number}" for number in range(data.draw(st.integers(1, 5)))]
+    tool_calls = [{"id": id, "function": {"name": id, "arguments": {}}} for id in ids]
+    answered = data.draw(st.permutations(ids)) if with_ids else ids
+    results = [
+        {"role": "tool", "content": f"of {id}", **({"tool_call_id": id} if with_ids else {})}
+        for id in answered
+    ]
+    rendered = render("chatglm3", {"messages": [{"role": "assistant", "tool_calls": tool_calls}, *results]})
+    pairs = [f"<|assistant|>{id}\n ```python\ntool_call()\n```<|observation|>\n of {id}" for id in ids]
+    assert rendered == "[gMASK]sop" + "".join(pairs) + "<|assistant|>"
+
+
+@pytest.mark.parametrize("arguments", ['{"city": "Paris"}', "Paris", [1], 5])
+def test_chatglm3_takes_arguments_as_an_object(arguments: object) -> None:
+    call = {"function": {"name": "get_weather", "arguments": arguments}}
+    with pytest.raises(
+        jinja2.TemplateError, match=r"^the arguments of a call of get_weather are no object: "
+    ):
+        render("chatglm3", {"messages": [{"role": "assistant", "tool_calls": [call]}]})
+
+
+@given(
+    said=st.lists(st.text(st.characters(exclude_characters="<"), max_size=12), min_size=4, max_size=4),
+    code=st.text("ab1 \t\n('\"`é你", max_size=12).filter(lambda code: "\n```" not in "\n" + code),
+)
+def test_chatglm3_text_gives_the_ids_of_its_own_code(shared_dir: Path, said: list[str], code: str) -> None:
+    """Its `build_single_message` encodes the line of the role and the content apart, each with a space piece before."""
+    pieces, tokenizer = official_chatglm3(shared_dir / "tokenizers" / "chatglm3")
+    system, question, thought, result = said
+    call = {"id": "call_1", "function": {"name": "interpreter", "arguments": {"code": code}}}
+    messages = [
+        {"role": "system", "content": system},
+        {"role": "user", "content": question},
+        {"role": "assistant", "content": thought, "tool_calls": [call]},
+        {"role": "tool", "content": result},
+    ]
+    written = render("chatglm3", {"messages": messages, "tools": [{"name": "interpreter"}]})
+    guide = "Answer the following questions as best as you can. You have access to the following tools:"
+    guide += '\n[\n    {\n        "name": "interpreter"\n    }\n]'
+    turns = [
+        (64794, "", f"{system}\n{guide}" if system else guide),
+        (64795, "", question),
+        *([(64796, "", thought)] if thought else []),
+        (64796, "interpreter", f"```python\n{code}\n```"),
+        (64797, "", result),
+    ]
+    official = [64790, 64792]
+    for role, name, content in turns:
+        official += [role, *pieces.encode(name + "\n"), *pieces.encode(content)]
+    assert tokenizer.encode(written, add_special_tokens=False) == [*official, 64796]
+
+
+@cache
+def official_chatglm3(folder: Path) -> tuple[Any, Any]:
+    sentencepiece = pytest.importorskip("sentencepiece")
+    pieces = sentencepiece.SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
+    return pieces, transformers.AutoTokenizer.from_pretrained(folder)
 
 
 @pytest.mark.parametrize(
@@ -465,7 +618,7 @@ def test_texts_stand_as_written(adapter: str, text: str) -> None:
     assert render(adapter, {"messages": messages, "tools": [tool]}).count(text) == 7
 
 
-@pytest.mark.parametrize("adapter", ADAPTERS)
+@pytest.mark.parametrize("adapter", sorted({*ADAPTERS} - PYTHON))
 def test_arguments_in_a_string_stand_as_written(adapter: str) -> None:
     written = '{"a":1.50,  "b" : "\\u00e9"}'
     call = {"type": "function", "function": {"name": "f", "arguments": written}}
