@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 __all__ = [
     "ChatAdaptersError",
+    "CheckpointError",
     "FormatError",
     "ParserClosedError",
     "SchemaError",
@@ -45,3 +46,7 @@ class SchemaError(ChatAdaptersError):
 
 class TokenizerError(ChatAdaptersError):
     """The checkpoint's tokenizer lacks a token of the adapter's chat format."""
+
+
+class CheckpointError(ChatAdaptersError):
+    """A checkpoint's files are not there, or not what they should be."""

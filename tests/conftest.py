@@ -45,7 +45,7 @@ def server(
     name = request.param
     workdir = tmp_path_factory.mktemp(name)
     model = write_tiny_checkpoint(workdir / "tiny", FAMILIES[name])
-    with Server(model, name, *DUMMY, workdir=workdir) as server:
+    with Server(model, name, *DUMMY, *FAMILIES[name].arguments, workdir=workdir) as server:
         yield server
 
 

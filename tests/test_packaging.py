@@ -32,7 +32,7 @@ def test_every_data_file_is_shipped() -> None:
         patterns = data["*"] + data.get(f"chat_adapters.{top}", [])
         for path in (ROOT / top).rglob("*"):
             if path.is_file() and path.suffix not in {".py", ".pyc"}:
-                assert any(fnmatch(path.name, pattern) for pattern in patterns), path
+                assert any(fnmatch(str(path.relative_to(ROOT / top)), pattern) for pattern in patterns), path
 
 
 def test_only_our_own_name_is_installed() -> None:

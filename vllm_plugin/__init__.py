@@ -6,10 +6,13 @@ from importlib.metadata import version
 
 from ..adapters import ADAPTERS
 
-__all__ = ["AUTO", "TESTED", "register"]
+__all__ = ["AUTO", "MODE", "TESTED", "register"]
 
 AUTO = "auto"
 """The parser name that leaves the choice of the adapter to the checkpoint."""
+
+MODE = "chat_adapters"
+"""The tokenizer mode in which contents cannot hold special tokens."""
 
 TESTED = ("0.32",)
 """The vLLM releases that the suite has been run on."""
@@ -20,10 +23,10 @@ _PARSERS = f"{__name__}.tool_parser"
 
 
 def register() -> None:
-    """Makes each adapter known as `--tool-call-parser NAME`, and `auto`.
+    """Makes each adapter known as `--tool-call-parser NAME`, and `auto`; `--tokenizer-mode`; InternLM2's configuration.
 
-    It imports what vLLM has imported anyway, and can be called any number of times. The parsers and their grammars
-    are loaded when one is chosen.
+    It imports what vLLM has imported anyway, and can be called any number of times. The parsers, their grammars and
+    the tokenizer mode are loaded when one is chosen.
     """
     from vllm.tool_parsers import ToolParserManager
 
@@ -38,6 +41,23 @@ def register() -> None:
         ToolParserManager.register_lazy_module(name, _PARSERS, name)
     if new:
         _tell_what_is_untested()
+    _register_mode()
+
+
+def _register_mode() -> None:
+    from transformers import AutoConfig
+    from vllm.renderers.registry import RENDERER_REGISTRY
+    from vllm.tokenizers.registry import TokenizerRegistry
+
+    from .internlm2_config import InternLM2Config
+
+    # vLLM looks a mode up twice, by the same name; it warns when one is registered again.
+    if MODE not in TokenizerRegistry.tokenizers:
+        TokenizerRegistry.register(MODE, f"{__name__}.tokenizer", "CheckpointTokenizer")
+    if MODE not in RENDERER_REGISTRY.renderers:
+        RENDERER_REGISTRY.register(MODE, f"{__name__}.renderer", "ContentRenderer")
+    # What is registered is preferred to the code that a checkpoint names.
+    AutoConfig.register(InternLM2Config.model_type, InternLM2Config, exist_ok=True)
 
 
 def _tell_what_is_untested() -> None:

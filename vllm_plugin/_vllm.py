@@ -1,13 +1,25 @@
 """Every name that this package takes from vLLM; what moved between releases is found here and nowhere else."""
 
+from vllm.config import VllmConfig
 from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest, ChatCompletionToolsParam
 from vllm.entrypoints.openai.responses.protocol import ResponsesRequest
 from vllm.exceptions import VLLMValidationError
-from vllm.renderers.chat_utils import make_tool_call_id
+from vllm.inputs import TextPrompt, TokensPrompt
+from vllm.renderers import ChatParams, TokenizeParams
+from vllm.renderers.chat_utils import (
+    ChatCompletionMessageParam,
+    ConversationMessage,
+    make_tool_call_id,
+    parse_chat_messages,
+)
+from vllm.renderers.hf import HfRenderer, resolve_chat_template_content_format, safe_apply_chat_template
+from vllm.renderers.inputs import DictPrompt
 from vllm.tokenizers import TokenizerLike
+from vllm.tokenizers.hf import CachedHfTokenizer, HfTokenizer, get_cached_tokenizer, maybe_make_thread_pool
 from vllm.tool_parsers.abstract_tool_parser import Tool, ToolParser, ToolParserManager
 from vllm.tool_parsers.structural_tag_registry import register_vllm_structural_tag
 from vllm.tool_parsers.utils import get_function_tools
+from vllm.utils.async_utils import make_async
 from xgrammar import StructuralTag
 from xgrammar.openai_tool_call_schema import BuiltinToolParam, FunctionToolParam
 
@@ -32,23 +44,40 @@ except ModuleNotFoundError:  # before 0.29
 
 __all__ = [
     "BuiltinToolParam",
+    "CachedHfTokenizer",
+    "ChatCompletionMessageParam",
     "ChatCompletionRequest",
     "ChatCompletionToolsParam",
+    "ChatParams",
+    "ConversationMessage",
     "DeltaFunctionCall",
     "DeltaMessage",
     "DeltaToolCall",
+    "DictPrompt",
     "ExtractedToolCallInformation",
     "FunctionCall",
     "FunctionToolParam",
+    "HfRenderer",
+    "HfTokenizer",
     "ResponsesRequest",
     "StructuralTag",
+    "TextPrompt",
+    "TokenizeParams",
     "TokenizerLike",
+    "TokensPrompt",
     "Tool",
     "ToolCall",
     "ToolParser",
     "ToolParserManager",
     "VLLMValidationError",
+    "VllmConfig",
+    "get_cached_tokenizer",
     "get_function_tools",
+    "make_async",
     "make_tool_call_id",
+    "maybe_make_thread_pool",
+    "parse_chat_messages",
     "register_vllm_structural_tag",
+    "resolve_chat_template_content_format",
+    "safe_apply_chat_template",
 ]

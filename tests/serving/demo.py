@@ -218,7 +218,7 @@ def show(name: str, given: Path | None, steps: Sequence[Step], console: Console)
             server = Server(given, name, "--max-model-len", "4096", workdir=workdir, replay=False)
         else:
             model = write_tiny_checkpoint(workdir / "tiny", FAMILIES[name])
-            server = Server(model, name, *DUMMY, workdir=workdir)
+            server = Server(model, name, *DUMMY, *FAMILIES[name].arguments, workdir=workdir)
         console.rule(f"[bold]{name}[/]: {get(name).models}", align="left", style="dim")
         console.print(
             f"Stock vLLM with [bold]--tool-call-parser {name} --chat-template {name}.jinja[/] serves "

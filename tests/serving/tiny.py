@@ -1,22 +1,29 @@
 """Tiny checkpoints that the real vLLM serves on a CPU with random weights.
 
-A family is data: its architecture, and the tokens that its adapter names. The tokenizer is made on the spot: byte-level,
+A family is data: its architecture, and the tokens that its adapter names. The tokenizer is made on the spot: of bytes,
 so every text comes back as it went in, and trained on the few lines below, so that common pieces of prose, JSON and
-code are one token each and cuts between tokens fall where a real tokenizer's might.
+code are one token each and cuts between tokens fall where a real tokenizer's might. ChatGLM3's is a `tokenizer.model`,
+as its real checkpoint has it; that and InternLM2's name code for what vLLM shall do without.
 """
 
+import io
 import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sentencepiece import SentencePieceTrainer
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from chat_adapters.adapters import Adapter
+from chat_adapters.adapters.chatglm3 import CHATGLM3
+from chat_adapters.adapters.internlm2_5 import INTERNLM2_5
 from chat_adapters.adapters.llama3_1 import LLAMA3_1
 from chat_adapters.adapters.qwen2 import QWEN2
 from chat_adapters.adapters.qwen2_5 import QWEN2_5
+from chat_adapters.vllm_plugin import MODE
+from chat_adapters.vllm_plugin.chatglm3 import build_tokenizer
 
 __all__ = ["FAMILIES", "Family", "write_tiny_checkpoint"]
 
@@ -49,10 +56,40 @@ class Family:
     """Tokens that the tokenizer knows as one but does not call special."""
     begin: str | None = None
     """The special token that the tokenizer puts before every text when it is asked for special tokens."""
+    arguments: tuple[str, ...] = ()
+    """What vLLM needs to serve it, besides the parser and the template."""
+    vocabulary: str = "vocab_size"
+    """What its configuration calls the number of tokens."""
 
 
 QWEN2_CONFIG = {"architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "hidden_act": "silu"}
 LLAMA_CONFIG = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_act": "silu"}
+CHATGLM_CONFIG = {
+    "architectures": ["ChatGLMModel"],
+    "model_type": "chatglm",
+    "auto_map": {
+        "AutoConfig": "configuration_chatglm.ChatGLMConfig",
+        "AutoModel": "modeling_chatglm.ChatGLMForConditionalGeneration",
+    },
+    "num_layers": 2,
+    "ffn_hidden_size": 128,
+    "kv_channels": 32,
+    "seq_length": 32768,
+    "multi_query_attention": True,
+    "multi_query_group_num": 1,
+    "add_qkv_bias": True,
+    "original_rope": True,
+}
+INTERNLM2_CONFIG = {
+    "architectures": ["InternLM2ForCausalLM"],
+    "model_type": "internlm2",
+    "auto_map": {
+        "AutoConfig": "configuration_internlm2.InternLM2Config",
+        "AutoModelForCausalLM": "modeling_internlm2.InternLM2ForCausalLM",
+    },
+    "hidden_act": "silu",
+    "bias": False,
+}
 
 FAMILIES = {
     family.adapter.name: family
@@ -64,6 +101,10 @@ FAMILIES = {
             QWEN2_CONFIG,
             plain=(QWEN2_5.format.call.open.strip(), QWEN2_5.format.call.close.strip()),
         ),
+        Family(
+            CHATGLM3, CHATGLM_CONFIG, arguments=("--tokenizer-mode", MODE), vocabulary="padded_vocab_size"
+        ),
+        Family(INTERNLM2_5, INTERNLM2_CONFIG, begin="<s>"),
     )
 }
 """Every family by its adapter's name."""
@@ -77,7 +118,21 @@ def write_tiny_checkpoint(directory: Path, family: Family, tokenizer_from: Path 
     """
     end = family.adapter.stop_tokens[0]
     directory.mkdir(parents=True, exist_ok=True)
-    if tokenizer_from is None:
+    if tokenizer_from is not None:
+        for path in tokenizer_from.glob("tokenizer*"):
+            shutil.copy(path, directory)
+        tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
+    elif family.adapter is CHATGLM3:
+        (directory / "tokenizer.model").write_bytes(small_sentencepiece_model())
+        write_json(
+            directory / "tokenizer_config.json",
+            {
+                "tokenizer_class": "ChatGLMTokenizer",
+                "auto_map": {"AutoTokenizer": ["tokenization_chatglm.ChatGLMTokenizer", None]},
+            },
+        )
+        tokenizer = build_tokenizer(directory / "tokenizer.model")
+    else:
         tokenizer = small_tokenizer(family)
         tokenizer.save(str(directory / "tokenizer.json"))
         write_json(
@@ -93,10 +148,6 @@ def write_tiny_checkpoint(directory: Path, family: Family, tokenizer_from: Path 
                 "model_max_length": 32768,
             },
         )
-    else:
-        for path in tokenizer_from.glob("tokenizer*"):
-            shutil.copy(path, directory)
-        tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
     stop = tokenizer.token_to_id(end)
     write_json(
         directory / "config.json",
@@ -112,7 +163,7 @@ def write_tiny_checkpoint(directory: Path, family: Family, tokenizer_from: Path 
             "tie_word_embeddings": False,
             "torch_dtype": "float32",
             # No more rows than tokens: a random model would pick ids that no grammar and no text knows.
-            "vocab_size": tokenizer.get_vocab_size(with_added_tokens=True),
+            family.vocabulary: tokenizer.get_vocab_size(with_added_tokens=True),
             "eos_token_id": stop,
             "pad_token_id": stop,
             **family.config,
@@ -133,7 +184,8 @@ def small_tokenizer(family: Family) -> Tokenizer:
         show_progress=False,
     )
     tokenizer.train_from_iterator([TEXT, RUNS], trainer)
-    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in family.adapter.tokens])
+    tokens = dict.fromkeys((*filter(None, [family.begin]), *family.adapter.tokens))
+    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in tokens])
     tokenizer.add_tokens([AddedToken(token, normalized=False) for token in family.plain])
     if family.begin:
         begin = (family.begin, tokenizer.token_to_id(family.begin))
@@ -144,6 +196,23 @@ def small_tokenizer(family: Family) -> Tokenizer:
             ]
         )
     return tokenizer
+
+
+def small_sentencepiece_model() -> bytes:
+    """The same model every time: as ChatGLM3's, it changes no text and writes in bytes what it has no piece for."""
+    model = io.BytesIO()
+    SentencePieceTrainer.train(
+        sentence_iterator=iter((TEXT + RUNS).splitlines()),
+        model_writer=model,
+        model_type="bpe",
+        vocab_size=VOCABULARY,
+        byte_fallback=True,
+        normalization_rule_name="identity",
+        remove_extra_whitespaces=False,
+        num_threads=1,
+        minloglevel=2,
+    )
+    return model.getvalue()
 
 
 def write_json(path: Path, value: Mapping[str, object]) -> None:

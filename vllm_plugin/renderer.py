@@ -1,0 +1,130 @@
+"""The renderer of `--tokenizer-mode chat_adapters`: what a request says cannot become a special token.
+
+The models' own encoders tokenise contents with special tokens off. vLLM renders a template and tokenises the whole, so
+that `<|im_end|>` in a tool's result ends the turn. Here it stays the text it is; a request without such strings gives
+exactly vLLM's own ids.
+"""
+
+import logging
+from typing import Any, cast
+
+from transformers import PreTrainedTokenizerFast
+
+from ..adapters import ADAPTERS, TokenizerError
+from ._contents import SpecialTokens, Table
+from ._vllm import (
+    ChatCompletionMessageParam,
+    ChatParams,
+    ConversationMessage,
+    DictPrompt,
+    HfRenderer,
+    HfTokenizer,
+    TextPrompt,
+    TokenizeParams,
+    TokensPrompt,
+    VllmConfig,
+    make_async,
+    maybe_make_thread_pool,
+    parse_chat_messages,
+    resolve_chat_template_content_format,
+    safe_apply_chat_template,
+)
+
+__all__ = ["ContentRenderer"]
+
+_log = logging.getLogger("vllm.chat_adapters")
+_BACK = "_chat_adapters_back"
+"""A key of the prompt, from rendering to tokenising: what turns the characters that stand in for others back."""
+
+
+class ContentRenderer(HfRenderer):
+    """vLLM's renderer, with contents tokenised as ordinary text."""
+
+    def __init__(self, config: VllmConfig, tokenizer: HfTokenizer | None) -> None:
+        """
+        Raises:
+            TokenizerError: the tokenizer is not of the Rust kind.
+        """
+        super().__init__(config, tokenizer)
+        model = config.model_config
+        self._special: SpecialTokens | None = None
+        if model.is_multimodal_model or model.enable_prompt_embeds:
+            _log.warning(
+                "chat_adapters: this model takes more than text: contents are tokenised as vLLM does it, "
+                "and can hold special tokens"
+            )
+        elif tokenizer is not None:
+            if not isinstance(tokenizer, PreTrainedTokenizerFast):
+                raise TokenizerError(
+                    f"--tokenizer-mode chat_adapters needs a fast tokenizer, not {type(tokenizer).__name__}: "
+                    "give the checkpoint a tokenizer.json"
+                )
+            known = {token for adapter in ADAPTERS.values() for token in adapter.tokens}
+            self._special = SpecialTokens(tokenizer.backend_tokenizer, known)
+            twin: Any = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+                tokenizer_object=self._special.twin, truncation_side=tokenizer.truncation_side
+            )
+            self._twin = maybe_make_thread_pool(twin, model.renderer_num_workers + 1)
+        self._render_async = make_async(self._render, executor=self._executor)
+
+    def render_messages(
+        self, messages: list[ChatCompletionMessageParam], params: ChatParams
+    ) -> tuple[list[ConversationMessage], DictPrompt]:
+        """The conversation as the request has it, and the prompt."""
+        if self._special is None:
+            return super().render_messages(messages, params)
+        conversation = self._parse(messages, params)
+        return conversation, self._render(conversation, params)
+
+    async def render_messages_async(
+        self, messages: list[ChatCompletionMessageParam], params: ChatParams
+    ) -> tuple[list[ConversationMessage], DictPrompt]:
+        """The same."""
+        if self._special is None:
+            return await super().render_messages_async(messages, params)
+        conversation = self._parse(messages, params)
+        rendering = self._render_async(conversation, params)
+        return conversation, await self._render_with_timeout(rendering)  # type: ignore[no-untyped-call]
+
+    def _parse(
+        self, messages: list[ChatCompletionMessageParam], params: ChatParams
+    ) -> list[ConversationMessage]:
+        content_format = resolve_chat_template_content_format(
+            chat_template=params.chat_template,
+            tools=params.chat_template_kwargs.get("tools"),
+            given_format=params.chat_template_content_format,
+            tokenizer=self.get_tokenizer(),
+            model_config=self.model_config,
+        )
+        conversation, _, _ = parse_chat_messages(messages, self.model_config, content_format)
+        return conversation
+
+    def _render(self, conversation: list[ConversationMessage], params: ChatParams) -> DictPrompt:
+        assert self._special
+        settings = params.get_apply_chat_template_kwargs()
+        template = settings.pop("chat_template", None)
+        conversation, settings, back = self._special.hide(conversation, settings)
+        prompt = safe_apply_chat_template(
+            self.model_config,
+            self.get_tokenizer(),
+            conversation,
+            chat_template=template,
+            **{**settings, "tokenize": False},
+        )
+        return cast(DictPrompt, {"prompt": prompt, _BACK: back})
+
+    def _tokenize_prompt(self, prompt: TextPrompt, params: TokenizeParams) -> TokensPrompt:
+        rest = cast(dict[str, Any], prompt)
+        back: Table = rest.pop(_BACK, {})
+        if not back or self._special is None:
+            return super()._tokenize_prompt(prompt, params)
+        offsets = self._wants_offsets(prompt, params)
+        encoding = self._twin(
+            self._special.respell(prompt["prompt"], back),
+            return_offsets_mapping=offsets,
+            **params.get_encode_kwargs(),
+        )
+        prompt["prompt"] = prompt["prompt"].translate(dict(back))
+        return self._build_tokens_prompt(
+            encoding["input_ids"], prompt, offset_mapping=encoding["offset_mapping"] if offsets else None
+        )
