@@ -9,7 +9,8 @@ from os.path import commonprefix
 from typing import Literal, cast
 
 from ._errors import SchemaError
-from ._format import Format, Tool
+from ._format import Format, HeadedCall, JsonCall, PythonCall, Tool
+from ._python_grammar import keyword_arguments
 from ._schema import each, normalise
 
 __all__ = ["Choice", "structural_tag"]
@@ -47,11 +48,13 @@ def structural_tag(format: Format, tools: Sequence[Tool], choice: Choice) -> dic
         ToolNameError: a name cannot be written in this format.
         SchemaError: parameters cannot be turned into a grammar; the message names the tool and the place.
     """
-    tags = [_tag(format, tool) for tool in tools]
+    tags = [_tag(format.call, tool) for tool in tools]
     inner: dict[str, object]
     if choice == "auto":
-        inner = {"type": "triggered_tags", "triggers": [_trigger(format)], "tags": tags}
+        inner = {"type": "triggered_tags", "triggers": _triggers(format.call, tools), "tags": tags}
     else:
+        if isinstance(format.call, PythonCall):
+            tags = [_after_blank(tag) for tag in tags]
         inner = {
             "type": "tags_with_separator",
             "tags": tags,
@@ -59,34 +62,50 @@ def structural_tag(format: Format, tools: Sequence[Tool], choice: Choice) -> dic
             "at_least_one": True,
             "stop_after_first": choice == "forced",
         }
-        if format.tag:
-            tag = {"type": "optional", "content": {"type": "const_string", "value": format.tag}}
-            inner = {"type": "sequence", "elements": [tag, inner]}
+        elements = [*_optional(format.tag), inner, *_optional(format.stop_token)]
+        if len(elements) > 1:
+            inner = {"type": "sequence", "elements": elements}
     return {"type": "structural_tag", "format": inner}
 
 
-def _tag(format: Format, tool: Tool) -> dict[str, object]:
+def _tag(call: JsonCall | HeadedCall | PythonCall, tool: Tool) -> dict[str, object]:
+    content: dict[str, object]
     try:
         schema = normalise(tool.parameters).schema
+        if isinstance(call, PythonCall):
+            content = {"type": "grammar", "grammar": keyword_arguments(schema)}
+        else:
+            content = {
+                "type": "json_schema",
+                "json_schema": _spelled(schema),
+                "max_whitespace_cnt": MAX_WHITESPACE,
+            }
     except SchemaError as error:
         raise SchemaError(f"tool {tool.name!r}: {error}") from error
+    return {"type": "tag", "begin": call.begin(tool.name), "content": content, "end": call.end}
+
+
+def _triggers(call: JsonCall | HeadedCall | PythonCall, tools: Sequence[Tool]) -> list[str]:
+    """What turns free text into a call: the opening marker, or what all unmarked calls begin with."""
+    if isinstance(call, PythonCall):  # its marker opens other turns too, and is missing before the first call
+        return [call.begin(tool.name) for tool in tools]
+    if call.marked:
+        return [call.open.rstrip()]
+    return [commonprefix([call.begin(name) for name in "ab"])]  # noqa: RUF071 - texts, not paths
+
+
+def _after_blank(tag: dict[str, object]) -> dict[str, object]:
+    """The tag, with or without a blank before it: SentencePiece begins every turn with one."""
+    begin = {"type": "const_string", "value": tag["begin"]}
     return {
-        "type": "tag",
-        "begin": format.call.begin(tool.name),
-        "content": {
-            "type": "json_schema",
-            "json_schema": _spelled(schema),
-            "max_whitespace_cnt": MAX_WHITESPACE,
-        },
-        "end": format.call.end,
+        **tag,
+        "begin": "",
+        "content": {"type": "sequence", "elements": [*_optional(" "), begin, tag["content"]]},
     }
 
 
-def _trigger(format: Format) -> str:
-    """What turns free text into a call: the opening marker, or what all unmarked calls begin with."""
-    if format.call.marked:
-        return format.call.open.rstrip()
-    return commonprefix([format.call.begin(name) for name in "ab"])  # noqa: RUF071 - texts, not paths
+def _optional(text: str) -> list[dict[str, object]]:
+    return [{"type": "optional", "content": {"type": "const_string", "value": text}}] if text else []
 
 
 def _spelled(schema: dict[str, object]) -> dict[str, object]:

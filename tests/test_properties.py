@@ -7,7 +7,7 @@ from formats import FORMATS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_adapters.adapters import ADAPTERS, Arguments, Call, CallEnd, Format, Parser, Reply, Text, Tool
+from chat_adapters.adapters import ADAPTERS, Arguments, Call, CallEnd, Format, Parser, PythonCall, Reply, Text, Tool
 from chat_adapters.adapters._parser import MAX_CANDIDATE
 from chat_adapters.adapters._repairs import REPAIRS, Repairs
 from chat_adapters.adapters._values import HOLD, MORE, ValueReader
@@ -19,6 +19,7 @@ from chat_adapters.toolkit.strategies import (
     json_values,
     noise,
     tool_names,
+    write_arguments,
     written_calls,
 )
 
@@ -49,14 +50,17 @@ def test_what_a_model_was_trained_to_write_is_read_back(format: Format, data: st
     names = data.draw(st.lists(tool_names(), min_size=1, max_size=4, unique=True))
     calls = data.draw(st.lists(st.tuples(st.sampled_from(names), arguments()), min_size=1, max_size=3))
     content = data.draw(contents(format))
-    ensure_ascii = data.draw(st.booleans())
-    written = [(name, json.dumps(value, ensure_ascii=ensure_ascii)) for name, value in calls]
+    written = [(name, write_arguments(format.call, value)) for name, value in calls]
     turn = format.separator.join(format.call.begin(name) + body + format.call.end for name, body in written)
-    text = content + format.lead * bool(content) + turn
+    # The thought before a call in Python is a turn of its own.
+    lead = format.call.open if isinstance(format.call, PythonCall) else format.lead
+    text = content + lead * bool(content) + turn
     check_cuts(format, [Tool(name) for name in names], text, [data.draw(cuts(text))])
-    assert reply_of(format, [Tool(name) for name in names], text) == Reply(
-        content, tuple(Call(*call) for call in written)
-    )
+    reply = reply_of(format, [Tool(name) for name in names], text)
+    assert reply.content == content
+    assert [(call.name, json.loads(call.arguments)) for call in reply.calls] == calls
+    if not isinstance(format.call, PythonCall):
+        assert reply.calls == tuple(Call(*call) for call in written)
 
 
 @given(value=json_values(), indent=st.sampled_from([None, 0, 2]), data=st.data())
@@ -76,15 +80,20 @@ def test_valid_json_leaves_byte_for_byte_with_no_repair(
 @given(value=arguments())
 def test_arguments_leave_as_they_are_written(format: Format, value: dict[str, object]) -> None:
     """Behind the announcement no more is held back than the longest marker, or one escape."""
-    begin, body = format.call.begin("f"), json.dumps(value)
+    begin, body = format.call.begin("f"), write_arguments(format.call, value)
     longest = max(len(begin), *(len(form.close) for form in format.forms), len("\\u0000"))
+    announced = 2  # a brace and a quote
+    if isinstance(format.call, PythonCall):
+        body += ")"
+        announced = 1 + max((body.find(":"), body.find("=")))
     parser = Parser(format, TOOLS)
     parser.feed(begin)
-    given_out = 0
+    given_out = ""
     for fed, char in enumerate(body, 1):
-        given_out += sum(len(event.text) for event in parser.feed(char) if isinstance(event, Arguments))
-        assert fed - given_out <= (longest if fed > 2 else len(body))
-    assert given_out == len(body)
+        given_out += "".join(event.text for event in parser.feed(char) if isinstance(event, Arguments))
+        assert fed - len(given_out) <= longest or fed <= announced
+    assert json.loads(given_out) == value
+    assert given_out == body or isinstance(format.call, PythonCall)
 
 
 @every_format
@@ -119,8 +128,9 @@ def test_a_candidate_that_never_decides_becomes_text(format: Format, filler: str
 @every_format
 @given(data=st.data())
 def test_a_cut_reply_never_completes_a_call_that_was_not(format: Format, data: st.DataObject) -> None:
-    body = json.dumps(data.draw(arguments()))
-    whole = format.call.begin("f") + body
+    whole = format.call.begin("f") + write_arguments(format.call, data.draw(arguments()))
+    if isinstance(format.call, PythonCall):
+        whole += ")"
     cut = data.draw(st.integers(0, len(whole) - 1))
     reading = read(format, TOOLS, [whole[:cut]])
     assert not any(isinstance(event, CallEnd) and event.complete for event in reading.events)
