@@ -302,7 +302,8 @@ def respelled(draw: st.DrawFn, request: Json, *, for_server: bool, strings: bool
         if arguments in ({}, "{}"):
             arguments = draw(st.sampled_from([arguments, ""] if for_server else [arguments, "", " ", None]))
         function = {"name": name, "arguments": arguments}
-        return function if not for_server and draw(either) else {**call, "function": function}
+        bare = {"id": call["id"], **function}
+        return bare if not for_server and draw(either) else {**call, "function": function}
 
     def respell_message(message: Json) -> Json:
         role, content, tool_calls = message["role"], message["content"], message.get("tool_calls")
