@@ -191,6 +191,8 @@ class PythonCall:
     interpreter: str = ""
     """The name that stands for whichever interpreter is offered."""
 
+    answer: ClassVar[str] = "\n "
+    """What stands before a text, where a call has its name."""
     between: ClassVar[str] = "\n ```python\n"
     close: ClassVar[str] = "\n```"
     at_line_start: ClassVar[bool] = False

@@ -7,7 +7,18 @@ from formats import FORMATS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_adapters.adapters import ADAPTERS, Arguments, Call, CallEnd, Format, Parser, PythonCall, Reply, Text, Tool
+from chat_adapters.adapters import (
+    ADAPTERS,
+    Arguments,
+    Call,
+    CallEnd,
+    Format,
+    Parser,
+    PythonCall,
+    Reply,
+    Text,
+    Tool,
+)
 from chat_adapters.adapters._parser import MAX_CANDIDATE
 from chat_adapters.adapters._repairs import REPAIRS, Repairs
 from chat_adapters.adapters._values import HOLD, MORE, ValueReader
@@ -19,9 +30,9 @@ from chat_adapters.toolkit.strategies import (
     json_values,
     noise,
     tool_names,
-    write_arguments,
     written_calls,
 )
+from chat_adapters.toolkit.writing import write_arguments, write_reply
 
 NAMES = ("f", "get", "get_weather")
 TOOLS = [Tool(name) for name in NAMES]
@@ -50,11 +61,8 @@ def test_what_a_model_was_trained_to_write_is_read_back(format: Format, data: st
     names = data.draw(st.lists(tool_names(), min_size=1, max_size=4, unique=True))
     calls = data.draw(st.lists(st.tuples(st.sampled_from(names), arguments()), min_size=1, max_size=3))
     content = data.draw(contents(format))
-    written = [(name, write_arguments(format.call, value)) for name, value in calls]
-    turn = format.separator.join(format.call.begin(name) + body + format.call.end for name, body in written)
-    # The thought before a call in Python is a turn of its own.
-    lead = format.call.open if isinstance(format.call, PythonCall) else format.lead
-    text = content + lead * bool(content) + turn
+    written = [(name, json.dumps(value, ensure_ascii=data.draw(st.booleans()))) for name, value in calls]
+    text = write_reply(format, *written, text=content)
     check_cuts(format, [Tool(name) for name in names], text, [data.draw(cuts(text))])
     reply = reply_of(format, [Tool(name) for name in names], text)
     assert reply.content == content

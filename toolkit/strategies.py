@@ -1,7 +1,6 @@
 """Hypothesis strategies: replies, calls and JSON values, as hard as models and users make them."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -20,7 +19,6 @@ __all__ = [
     "texts",
     "tool_names",
     "tool_sets",
-    "write_arguments",
     "written_calls",
 ]
 
@@ -107,27 +105,6 @@ def written_calls(draw: st.DrawFn, format: Format, names: Sequence[str]) -> str:
         else:
             text = text[:place] + draw(st.sampled_from(_HARD)) + text[place:]
     return text
-
-
-def write_arguments(form: Form, arguments: Mapping[str, object]) -> str:
-    """The arguments of a call as this form has them."""
-    if not isinstance(form, PythonCall):
-        return json.dumps(arguments, ensure_ascii=False)
-    return ", ".join(
-        f"{key}={_python(value)}" if key.isidentifier() else "**" + _python({key: value})
-        for key, value in arguments.items()
-    )
-
-
-def _python(value: object) -> str:
-    """A Python literal, with JSON's strings."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(key)}: {_python(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_python, value)) + "]"
-    if value is None or isinstance(value, bool):
-        return str(value)
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _bodies(form: Form) -> list[str]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from replies import Reply, ask, faults, tool, written
+from replies import Reply, ask, faults, tool
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -25,6 +25,7 @@ from server import DUMMY, Server, ServerFailed
 from tiny import FAMILIES, write_tiny_checkpoint
 
 from chat_adapters.adapters import Adapter, UnknownAdapterError, get
+from chat_adapters.toolkit.writing import write_reply
 
 FIRST = "qwen2_5"
 """The family that is shown in full when all are shown."""
@@ -90,7 +91,7 @@ class Step:
         # Behind a result the prompt may have begun a marker: the model goes on with the rest of it.
         after_result = self.messages[-1]["role"] == "tool"
         rest = adapter.format.preludes[-1] if after_result and adapter.format.preludes else ""
-        return rest + written(adapter.format, *self.calls, text=self.text)
+        return rest + write_reply(adapter.format, *self.calls, text=self.text)
 
 
 STEPS = (

@@ -11,9 +11,7 @@ from openai import BaseModel
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from server import Server
 
-from chat_adapters.adapters import Format
-
-__all__ = ["Reply", "ask", "faults", "tool", "written"]
+__all__ = ["Reply", "ask", "faults", "tool"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +32,6 @@ def tool(name: str, parameters: object = None, **more: object) -> dict[str, Any]
     """A tool as the API takes it."""
     function = {"name": name, **({} if parameters is None else {"parameters": parameters}), **more}
     return {"type": "function", "function": function}
-
-
-def written(format: Format, *calls: tuple[str, str], text: str = "") -> str:
-    """What a model trained on this format writes: a text, then calls, each a name and its arguments in JSON."""
-    form = format.call
-    wrote = format.separator.join(form.begin(name) + arguments + form.end for name, arguments in calls)
-    return text + format.lead + wrote if text and calls else text + wrote
 
 
 def ask(
