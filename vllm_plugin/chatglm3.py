@@ -6,7 +6,6 @@ on its own, with the blank that SentencePiece puts before a text.
 """
 
 import json
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +136,14 @@ def _refuse_other_generations(
             )
 
 
+class _NotTheModel(CheckpointError):
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} is no SentencePiece BPE model with bytes: it is corrupt, or of another family (GLM-4's is "
+            "tiktoken's); download it again, or serve GLM-4 with its own tokenizer"
+        )
+
+
 def build_tokenizer(path: Path) -> Tokenizer:
     """The tokenizer that a `tokenizer.model` makes, without a checkpoint around it.
 
@@ -146,15 +153,13 @@ def build_tokenizer(path: Path) -> Tokenizer:
     try:
         extractor = SentencePieceExtractor(str(path))
     except DecodeError:
-        raise CheckpointError(
-            f"{path} is no SentencePiece model: it is corrupt, or of another family (GLM-4's is tiktoken's); "
-            "download it again, or serve GLM-4 by its own tokenizer"
-        ) from None
+        raise _NotTheModel(path) from None
     proto = extractor.proto
-    pieces = Counter(piece.piece for piece in proto.pieces)
+    pieces = {piece.piece for piece in proto.pieces}
     spec = proto.trainer_spec
+    # Half a model, or any text, can be read without an error; the description of the training comes last.
     if spec.model_type != BPE or not spec.byte_fallback or len(pieces) != len(proto.pieces):
-        raise CheckpointError(f"{path} is not a whole SentencePiece BPE model with bytes: download it again")
+        raise _NotTheModel(path)
     taken = [token for token in TOKENS if token in pieces]
     if taken:
         raise CheckpointError(f"{path} has pieces {taken}: in ChatGLM3 they follow the pieces")
