@@ -80,7 +80,8 @@ class Parser:
         self._markers = markers_of(format, self._offered.names_of(format))
         self._forward_unknown = unknown_tools == "forward"
         self._fence = Fence()
-        self._preludes: list[str] = []
+        self._begun = False
+        """The reply's prelude was read."""
         self._events: list[Event] = []
         self._text: list[str] = []
         self._text_start = 0
@@ -170,13 +171,12 @@ class Parser:
             return pos
         if found.lastgroup != PRELUDE:
             return self._begin(text, pos, found, prompted=True)
-        prelude = found.group().strip(" ")
-        if prelude not in self._preludes:
-            self._preludes.append(prelude)
-            self._say(Markup("prelude", self._offset + pos, self._offset + found.end()))
-            pos = found.end()
-            self._state = self._read_start
-        return pos
+        if self._begun:
+            return pos
+        self._begun = True
+        self._say(Markup("prelude", self._offset + pos, self._offset + found.end()))
+        self._state = self._read_start
+        return found.end()
 
     def _read_text(self, text: str, pos: int) -> int | None:
         found = self._markers.text(self._awaited).search(text, pos)

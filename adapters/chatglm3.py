@@ -23,7 +23,8 @@ CHATGLM3 = Adapter(
     format=Format(
         call=PythonCall(open="<|assistant|>", function="tool_call", interpreter="interpreter"),
         separator="<|assistant|>",
-        preludes=(" \n ", " \n", "\n ", "\n"),
+        # SentencePiece writes a blank before each of the two parts of a turn.
+        preludes=(" \n ", " \n", "\n", " ", "\n "),
         stop_token=_OBSERVATION,
     ),
     turn_tokens=("[gMASK]", "sop", "<|system|>", "<|user|>", "<|assistant|>", _OBSERVATION),

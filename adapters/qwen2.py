@@ -16,6 +16,8 @@ Source: Qwen-Agent 0.0.34 `qwen_fncall_prompt.py`; Qwen's documentation, `functi
 from ._format import Adapter, Format, HeadedCall, Signs
 from .qwen2_5 import QWEN2_5
 
+_RETURNS = ("✿RETURN✿: ", "✿RETURN✿:")
+
 QWEN2 = Adapter(
     name="qwen2",
     models="Qwen2 and Qwen1.5 chat models, their native ✿ form",
@@ -30,7 +32,12 @@ QWEN2 = Adapter(
         also=(QWEN2_5.format.call,),
         lead="\n",
         separator="\n",
-        preludes=("✿RETURN✿: ", "✿RETURN✿:", ": "),
+        preludes=(
+            *_RETURNS,
+            *(f": {again}" for again in _RETURNS),
+            *(f"{again}: " for again in _RETURNS),
+            ": ",
+        ),
         # With the line feed: it would be left as content, and a reply may begin with the bare marker.
         stop_strings=("\n✿RESULT✿", "\n✿RETURN✿"),
     ),

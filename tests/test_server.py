@@ -1,6 +1,7 @@
 """Tool calling through the real server, as a client of the openai package sees it; the same for every adapter."""
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.resources import files
@@ -158,7 +159,7 @@ def test_auto_reads_what_models_have_written(
     whole, streamed = (future.result() for future in replays[value])
     content, calls = through_vllm(adapter, value)
     if before_stop(adapter.format, output(value)) == output(value):
-        assert server.text(whole.token_ids) == output(value) + adapter.stop_tokens[0]
+        assert server.text(whole.token_ids) == server.seen(output(value) + adapter.stop_tokens[0])
     assert (whole.content, [(name, json.loads(text)) for name, text in whole.calls]) == (content, calls)
     assert whole.finish_reason == ("tool_calls" if calls else "stop")
     assert streamed.token_ids == whole.token_ids
@@ -170,7 +171,7 @@ def test_auto_reads_what_models_have_written(
     assert streamed.finish_reason == ("tool_calls" if streamed.calls else "stop")
     golden = value / "prompt.txt"
     if golden.is_file():
-        assert server.text(whole.prompt_ids) == golden.read_bytes().decode()
+        assert server.text(whole.prompt_ids) == server.seen(golden.read_bytes().decode())
 
 
 def loads(arguments: str) -> bool:
@@ -193,7 +194,7 @@ def test_a_cut_call_is_never_closed_for_the_model(server: Server, adapter: Adapt
     rest = form.begin("get_weather") + write_arguments(form, {"city": "Ro"}).partition("Ro")[0] + "Ro"
     cut = write_reply(adapter.format, PARIS) + adapter.format.separator + rest
     whole, streamed = both(server, cut, max_tokens=len(server.ids(cut)))
-    assert server.text(whole.token_ids) == cut
+    assert server.text(whole.token_ids) == server.seen(cut)
     assert whole.calls == (PARIS,)
     assert whole.content.endswith(rest)
     assert whole.finish_reason == "tool_calls"  # vLLM: as soon as one call is complete
@@ -226,7 +227,7 @@ def test_replies_of_one_batch_do_not_mix(server: Server, adapter: Adapter) -> No
 
     with ThreadPoolExecutor(12) as pool:
         for call, script, reply in zip(calls, scripts, pool.map(send, range(24)), strict=True):
-            assert server.text(reply.token_ids) == script
+            assert server.text(reply.token_ids) == server.seen(script)
             assert reply.calls == (call,)
 
 
@@ -244,7 +245,7 @@ def test_a_tag_that_is_a_special_token_is_seen(server: Server, adapter: Adapter,
 @of_families(lambda adapter: {token: token for token in adapter.stop_tokens})
 def test_a_stop_token_ends_the_reply(server: Server, value: str) -> None:
     for reply in both(server, f"It is sunny.{value}I go on"):
-        assert server.text(reply.token_ids) == f"It is sunny.{value}"
+        assert server.text(reply.token_ids) == server.seen(f"It is sunny.{value}")
         assert (reply.content, reply.calls, reply.finish_reason) == ("It is sunny.", (), "stop")
 
 
@@ -287,8 +288,8 @@ def test_a_result_goes_back_to_the_model(server: Server, adapter: Adapter) -> No
         assert (reply.content, reply.calls, reply.finish_reason) == ("22 degrees.", (), "stop")
         prompt = server.text(reply.prompt_ids)
         # What stands in the server's cache is used again: the next prompt begins with this one and its reply.
-        assert prompt.startswith(server.text(whole.prompt_ids) + wrote)
-        assert prompt == rendered(adapter, conversation)
+        assert prompt.startswith(server.seen(rendered(adapter, USER) + wrote))
+        assert prompt == server.seen(rendered(adapter, conversation))
 
 
 def rendered(adapter: Adapter, messages: list[dict[str, Any]]) -> str:
@@ -419,7 +420,7 @@ def test_random_weights_write_valid_calls(
 def test_required_admits_the_trained_form(server: Server, adapter: Adapter, calls: Any) -> None:
     text = write_reply(adapter.format, *calls)
     for reply in both(server, text, tool_choice="required"):
-        assert server.text(reply.token_ids) == text + adapter.stop_tokens[0]
+        assert server.text(reply.token_ids) == server.seen(text + adapter.stop_tokens[0])
         assert (reply.calls, reply.finish_reason) == (calls, "tool_calls")
 
 
@@ -439,8 +440,11 @@ def test_text_passes_verbatim(server: Server, adapter: Adapter, request_: dict[s
     text = (
         f"  Let me <b>check</b>.\n{call} {adapter.format.call.close}{''.join(adapter.format.stop_strings)}\n"
     )
+    # Without calls to look for, vLLM leaves special tokens out of the text.
+    seen = re.sub("|".join(map(re.escape, adapter.tokens)), "", server.seen(text))
     for reply in both(server, text, **request_):
-        assert (reply.content, reply.calls, reply.finish_reason) == (text, (), "stop")
+        assert reply.content in (seen, " " + seen)  # SentencePiece's blank: only a whole text is decoded without
+        assert (reply.calls, reply.finish_reason) == ((), "stop")
 
 
 # What goes wrong

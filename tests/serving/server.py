@@ -157,6 +157,10 @@ class Server:
         text: str = self.post("/detokenize", {"model": self.name, "tokens": list(ids)})["prompt"]
         return text
 
+    def seen(self, text: str) -> str:
+        """A text as it comes back from the server's tokens: SentencePiece puts a blank before every part of it."""
+        return self.text(self.ids(text))
+
     def replay(self, reply: str) -> dict[str, object]:
         """The `extra_body` of a request that the model answers with `reply`, which ends with its stop token."""
         return {"vllm_xargs": {"replay_ids": self.ids(reply)}}
