@@ -1,7 +1,4 @@
-"""Regular expressions of the numbers between two bounds, as they are written in decimal.
-
-They use groups, classes and counts alone, which xgrammar and Python's `re` read in the same way.
-"""
+"""The numbers between two bounds, as they are written in decimal: expressions of xgrammar's EBNF."""
 
 from collections.abc import Iterable
 
@@ -12,16 +9,16 @@ DECIMALS = 6
 
 
 def any_of(options: Iterable[str]) -> str:
-    """What one of these regular expressions matches."""
+    """One of these expressions."""
     several = list(options)
-    return several[0] if len(several) == 1 else f"(?:{'|'.join(several)})"
+    return several[0] if len(several) == 1 else f"({' | '.join(several)})"
 
 
 def integers(low: int, high: int) -> str:
     """The whole numbers from `low` to `high`, which must not be less; without leading zeros and `-0`."""
     options = []
     if low < 0:
-        options.append("-" + _naturals(max(1, -high), -low))
+        options.append(f'"-" {_naturals(max(1, -high), -low)}')
     if high >= 0:
         options.append(_naturals(max(0, low), high))
     return any_of(options)
@@ -31,7 +28,7 @@ def decimals(low: int, high: int) -> str:
     """The numbers from `low` to `high` millionths, with at most six digits behind the point, and no exponent."""
     options = []
     if low < 0:
-        options.append("-" + _decimals(max(0, -high), -low))
+        options.append(f'"-" {_decimals(max(0, -high), -low)}')
     if high >= 0:
         options.append(_decimals(max(0, low), high))
     return any_of(options)
@@ -41,14 +38,14 @@ def _naturals(low: int, high: int) -> str:
     lengths = range(len(str(low)), len(str(high)) + 1)
     # Of these lengths every number fits.
     full = [length for length in lengths if low <= 10 ** (length - 1) and 10**length <= high + 1]
-    options = [f"[1-9]{_any(full[0] - 1, full[-1] - 1)}"] if full else []
+    options = [f"[1-9] {_any(full[0] - 1, full[-1] - 1)}"] if full else []
     options += [
         _same_length(str(max(low, 10 ** (length - 1) if length > 1 else 0)), str(min(high, 10**length - 1)))
         for length in lengths
         if length not in full
     ]
     if full and full[0] == 1 and low == 0:
-        options.append("0")
+        options.append('"0"')
     return any_of(options)
 
 
@@ -60,17 +57,17 @@ def _same_length(low: str, high: str) -> str:
     if not rest:
         return _digit(low, high)
     if low[0] == high[0]:
-        return low[0] + _same_length(low[1:], high[1:])
+        return f'"{low[0]}" {_same_length(low[1:], high[1:])}'
     first, last = int(low[0]), int(high[0])
     options = []
     if low[1:] != "0" * rest:
-        options.append(low[0] + _same_length(low[1:], "9" * rest))
+        options.append(f'"{low[0]}" {_same_length(low[1:], "9" * rest)}')
         first += 1
     if high[1:] != "9" * rest:
-        options.append(high[0] + _same_length("0" * rest, high[1:]))
+        options.append(f'"{high[0]}" {_same_length("0" * rest, high[1:])}')
         last -= 1
     if first <= last:
-        options.append(_digit(str(first), str(last)) + _any(rest, rest))
+        options.append(f"{_digit(str(first), str(last))} {_any(rest, rest)}")
     return any_of(options)
 
 
@@ -78,23 +75,23 @@ def _decimals(low: int, high: int) -> str:
     (first, least), (last, most) = divmod(low, 10**DECIMALS), divmod(high, 10**DECIMALS)
     all_nines = 10**DECIMALS - 1
     if first == last:
-        return str(first) + _fraction(least, most)
+        return f'"{first}" {_fraction(least, most)}'
     options = []
     if least:
-        options.append(str(first) + _fraction(least, all_nines))
+        options.append(f'"{first}" {_fraction(least, all_nines)}')
         first += 1
     if most < all_nines:
-        options.append(str(last) + _fraction(0, most))
+        options.append(f'"{last}" {_fraction(0, most)}')
         last -= 1
     if first <= last:
-        options.append(_naturals(first, last) + _fraction(0, all_nines))
+        options.append(f"{_naturals(first, last)} {_fraction(0, all_nines)}")
     return any_of(options)
 
 
 def _fraction(low: int, high: int) -> str:
-    """The point and what follows it, from `low` to `high` millionths; nothing, where that is zero."""
-    found = r"\." + _places(f"{low:0{DECIMALS}}", f"{high:0{DECIMALS}}")
-    return found if low else f"(?:{found})?"
+    """The point and what follows it, from `low` to `high` millionths; it may be left out, where that is zero."""
+    found = f'"." {_places(f"{low:0{DECIMALS}}", f"{high:0{DECIMALS}}")}'
+    return found if low else f"({found})?"
 
 
 def _places(low: str, high: str) -> str:
@@ -106,21 +103,21 @@ def _places(low: str, high: str) -> str:
     if low == "0" + zeros and high == "9" + nines:
         return _any(1, len(low))
     if low[0] == high[0]:
-        return low[0] + _more_places(low[1:], high[1:])
-    options = [low[0] + _more_places(low[1:], nines), high[0] + _more_places(zeros, high[1:])]
+        return f'"{low[0]}" {_more_places(low[1:], high[1:])}'
+    options = [f'"{low[0]}" {_more_places(low[1:], nines)}', f'"{high[0]}" {_more_places(zeros, high[1:])}']
     first, last = int(low[0]) + 1, int(high[0]) - 1
     if first <= last:
-        options.append(_digit(str(first), str(last)) + _more_places(zeros, nines))
+        options.append(f"{_digit(str(first), str(last))} {_more_places(zeros, nines)}")
     return any_of(options)
 
 
 def _more_places(low: str, high: str) -> str:
     found = _places(low, high)
-    return f"(?:{found})?" if not int(low) else found
+    return found if int(low) else f"({found})?"
 
 
 def _digit(low: str, high: str) -> str:
-    return low if low == high else f"[{low}-{high}]"
+    return f'"{low}"' if low == high else f"[{low}-{high}]"
 
 
 def _any(least: int, most: int) -> str:

@@ -2,8 +2,9 @@
 
     city='Paris', days=3, range=(0, 100), on=True, **{"odd name": None}
 
-It is EBNF in xgrammar 0.2.8's dialect. What holds no other value is one `Regex`, of which xgrammar makes one small
-automaton: the same string spelled as a rule of EBNF takes it 15 ms for every token.
+It is EBNF in xgrammar 0.2.8's dialect. A string is one `Regex` in it, of which xgrammar makes one small automaton: as
+rules of EBNF it takes 15 ms for every token. But `Regex` reads `(ab*)?c` as `(ab*|b*)c`, and some counts wrongly: what
+is used of it here is classes, alternatives, also empty ones, and `*`.
 """
 
 import json
@@ -14,8 +15,9 @@ from math import ceil, floor
 from string import ascii_letters, digits
 from typing import NamedTuple, cast
 
-from ._digits import DECIMALS, any_of, decimals, integers
+from ._digits import DECIMALS, decimals, integers
 from ._errors import SchemaError
+from ._patterns import written
 
 __all__ = ["keyword_arguments"]
 
@@ -25,44 +27,42 @@ Name = tuple[str, ...]
 _But = Callable[[Collection[str]], str]
 """A regular expression of one character that is none of these."""
 
+# Characters of a name that are told apart; what begins with as many of those of a name that is longer does not fit.
+MAX_DEPTH = 64
 LETTERS = ascii_letters + "_"
 COMMA = '"," " "?'
 COLON = '":" " "?'
-NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?"
+NUMBER = '"-"? ("0" | [1-9] [0-9]*) ("." [0-9]+)? ([eE] [+\\-]? [0-9]{1,3})?'
 HIGHEST = 10**308  # of a number that has a lower bound alone
 
 # The escapes that mean the same in Python and JSON; not one half of a pair, which is no character.
-ESCAPE = r"\\(?:[%s\\bfnrt]|u(?:[0-9a-cefA-CEF][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2}))"
+ESCAPE = (
+    r"\\(?:[%s\\bfnrt]|u(?:[0-9a-cefA-CEF][0-9a-fA-F][0-9a-fA-F][0-9a-fA-F]|[dD][0-7][0-9a-fA-F][0-9a-fA-F]))"
+)
 # Those that JSON cannot do without. Keys have no others: then a name is spelled in one way, and can be told apart.
 CONTROL = r"\\(?:[%s\\bfnrt]|u00[01][0-9a-f])"
 
-# As xgrammar has them; a time zone and a host may be in capitals.
-_DATE = r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
-_TIME = (
-    r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
-)
-_CLOCK = "(?:[0-9]{1,9}H(?:[0-9]{1,9}M(?:[0-9]{1,9}S)?)?|[0-9]{1,9}M(?:[0-9]{1,9}S)?|[0-9]{1,9}S)"
-_DAYS = "(?:[0-9]{1,9}Y(?:[0-9]{1,9}M(?:[0-9]{1,9}D)?)?|[0-9]{1,9}M(?:[0-9]{1,9}D)?|[0-9]{1,9}D)"
-_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-_URI = "(?:[A-Za-z0-9_.~!$&()*+,;=:@/?-]|%[0-9A-Fa-f][0-9A-Fa-f])*"
+# In capitals too, and with fewer digits without end, but otherwise as xgrammar has them.
+_DATE = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+_TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
+_CLOCK = "([0-9]+H([0-9]+M([0-9]+S)?)?|[0-9]+M([0-9]+S)?|[0-9]+S)"
+_DAYS = "([0-9]+Y([0-9]+M([0-9]+D)?)?|[0-9]+M([0-9]+D)?|[0-9]+D)"
+_LABEL = "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+_BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_HEX = "[0-9a-fA-F]{1,4}"
+_IPV6 = [f"({_HEX}:){{7}}{_HEX}", f"({_HEX}:){{1,7}}:", f"::({_HEX}(:{_HEX}){{0,5}})?"]
+_IPV6 += [f"({_HEX}:){{{heads}}}(:{_HEX}){{1,{7 - heads}}}" for heads in range(1, 7)]
+_URI = "([A-Za-z0-9_.~!$&()*+,;=:@/?-]|%[0-9A-Fa-f][0-9A-Fa-f])*"
 FORMATS: Mapping[str, str] = {
     "date": _DATE,
     "time": _TIME,
     "date-time": f"{_DATE}T{_TIME}",
-    "duration": f"P(?:{_DAYS}(?:T{_CLOCK})?|T{_CLOCK}|[0-9]{{1,9}}W)",
-    "hostname": rf"{_LABEL}(?:\.{_LABEL})*",
-    "ipv4": rf"{_BYTE}(?:\.{_BYTE}){{3}}",
-    "ipv6": any_of(
-        ["(?:[0-9a-fA-F]{1,4}:){7}[0-9a-fA-F]{1,4}", "::(?:[0-9a-fA-F]{1,4}(?::[0-9a-fA-F]{1,4}){0,5})?"]
-        + [
-            f"(?:[0-9a-fA-F]{{1,4}}:){{{heads}}}(?::[0-9a-fA-F]{{1,4}}){{1,{7 - heads}}}"
-            for heads in range(1, 7)
-        ]
-        + ["(?:[0-9a-fA-F]{1,4}:){1,7}:"]
-    ),
-    "uri": f"[A-Za-z][A-Za-z0-9+.-]*:{_URI}(?:#{_URI})?",
-    "uuid": "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
+    "duration": f"P({_DAYS}(T{_CLOCK})?|T{_CLOCK}|[0-9]+W)",
+    "hostname": rf"{_LABEL}(\.{_LABEL})*",
+    "ipv4": rf"{_BYTE}(\.{_BYTE}){{3}}",
+    "ipv6": "|".join(_IPV6),
+    "uri": f"[A-Za-z][A-Za-z0-9+.-]*:{_URI}(#{_URI})?",
+    "uuid": "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
 }
 
 
@@ -145,8 +145,8 @@ class _Rules:
         if "$ref" in schema:
             return self.arguments(self.target(schema["$ref"]))
         if "anyOf" in schema or "enum" in schema:
-            options = cast("list[Schema]", schema.get("anyOf")) or map(_exactly, _list(schema["enum"]))
-            return self.rule(_either(map(self.arguments, options)))
+            options = schema.get("anyOf") or [_exactly(value) for value in _list(schema["enum"])]
+            return self.rule(_either(map(self.arguments, cast("list[Schema]", options))))
         if schema.get("type") != "object":
             raise SchemaError(
                 f"the parameters of a call must be an object in normal form, not {schema!r:.60}"
@@ -178,9 +178,9 @@ class _Rules:
             case "string":
                 return self.rule(_string(schema))
             case "integer":
-                return self.rule(_regex(integers(*_whole_bounds(schema))))
+                return self.rule(integers(*_whole_bounds(schema)))
             case "number":
-                return self.rule(_regex(_number(schema)))
+                return self.rule(_number(schema))
             case "boolean":
                 return self.rule('"True" | "False"')
             case "null":
@@ -309,29 +309,17 @@ def _exactly(value: object) -> Schema:
 
 
 def _string(schema: Schema) -> str:
-    if "format" in schema:
-        return _either(_regex(quote.around(FORMATS[str(schema["format"])])) for quote in QUOTES)
-    if "pattern" in schema:
-        pattern = str(schema["pattern"])
-        # Read as xgrammar reads it in a JSON Schema, for which normalise judged it: with no character to escape.
-        inner = f"Regex({_said(pattern)}, json_string=true)"
-        quotes = QUOTES if _without_single_quotes(pattern) else QUOTES[:1]
-        return _either(f"{_said(quote.sign)} {inner} {_said(quote.sign)}" for quote in quotes)
-    low, high = schema.get("minLength", 0), schema.get("maxLength", "")
-    return _regex(_text(f"{{{low},{high}}}") if low or high else _text())
-
-
-def _without_single_quotes(pattern: str) -> bool:
-    """Whether no text that fits has a single quote, seen from the characters of the pattern one by one."""
-    characters = re.findall(r"\u[0-9a-fA-F]{4}|\.|\[(?:\\.|[^\]\\])+\]|[^\\]", pattern)
-    return not any(_is_single_quote(character) for character in characters)
-
-
-def _is_single_quote(character: str) -> bool:
-    try:
-        return re.fullmatch(character, "'") is not None
-    except re.error:  # a bracket, a count
-        return False
+    pattern = FORMATS.get(str(schema.get("format"))) or schema.get("pattern")
+    if pattern is not None:
+        return _either(
+            f"{_said(quote.sign)} {written(str(pattern), quote.sign)} {_said(quote.sign)}" for quote in QUOTES
+        )
+    low, high = schema.get("minLength", 0), schema.get("maxLength")
+    counts = "*" if high is None else f"{{0,{high}}}"
+    if not low:
+        return _regex(_text(counts))
+    # Counted apart: a count of some to many costs xgrammar the more.
+    return _regex(_text(f"{{{low},{'' if high is None else high}}}"))
 
 
 def _number(schema: Schema) -> str:
@@ -354,7 +342,7 @@ def _whole_bounds(schema: Schema) -> tuple[int, int]:
 
 def _text(counts: str = "*") -> str:
     """A string of so many characters."""
-    return any_of(quote.around(f"(?:{quote.plain % ''}|{quote.escape}){counts}") for quote in QUOTES)
+    return _any_of(quote.around(f"(?:{quote.plain % ''}|{quote.escape}){counts}") for quote in QUOTES)
 
 
 def _key_beside(names: Collection[str]) -> str:
@@ -371,7 +359,7 @@ def _key_beside(names: Collection[str]) -> str:
         spelled = [tuple(map(quote.spelled, name)) for name in names]
         return quote.around(_beside(spelled, but, but))
 
-    return any_of(map(beside, QUOTES))
+    return _any_of(map(beside, QUOTES))
 
 
 def _identifier_beside(names: Collection[str]) -> str:
@@ -388,7 +376,7 @@ def _identifier_beside(names: Collection[str]) -> str:
     return _beside([(), *spelled], letter_but, but)
 
 
-def _beside(names: Collection[Name], first: _But, other: _But) -> str:
+def _beside(names: Collection[Name], first: _But, other: _But, depth: int = MAX_DEPTH) -> str:
     """A regular expression of all names but these: the tree of how they begin, left somewhere.
 
     Args:
@@ -399,10 +387,10 @@ def _beside(names: Collection[Name], first: _But, other: _But) -> str:
     heads = dict.fromkeys(name[0] for name in names if name)
     different = first(heads)
     options = [f"{different}{other(())}*"] if different else []
-    for head in heads:
+    for head in heads if depth else ():
         tails = [name[1:] for name in names if name[:1] == (head,)]
-        options.append(re.escape(head) + _beside(tails, other, other))
-    return f"(?:{'|'.join(options)})" + ("" if () in names else "?")
+        options.append(re.escape(head) + _beside(tails, other, other, depth - 1))
+    return _any_of([*options, *([] if () in names else [""])])
 
 
 def _times(rest: str, least: int, most: int | None) -> str:
@@ -412,6 +400,11 @@ def _times(rest: str, least: int, most: int | None) -> str:
 
 def _either(options: Iterable[str]) -> str:
     return " | ".join(options)
+
+
+def _any_of(expressions: Iterable[str]) -> str:
+    """A regular expression of what one of these matches."""
+    return f"(?:{'|'.join(expressions)})"
 
 
 def _regex(expression: str) -> str:
