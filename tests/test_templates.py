@@ -8,7 +8,7 @@ import ast
 import importlib
 import importlib.util
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from functools import cache, partial
 from importlib import resources
@@ -449,6 +449,22 @@ HARD_CODE = [
 ]
 
 
+def texts_of(*keys: str, required: Sequence[str]) -> Json:
+    return {
+        "type": "object",
+        "properties": {key: {"type": "string"} for key in keys},
+        "required": list(required),
+    }
+
+
+CODE_KEYS = [
+    (texts_of("script", "title", required=["script"]), "script"),
+    (texts_of("script", "title", required=["script", "title"]), "code"),
+    (texts_of("script", required=[]), "code"),
+    ({"type": "object"}, "code"),
+]
+
+
 @pytest.mark.parametrize(
     ("adapter", "name"),
     [
@@ -459,20 +475,20 @@ HARD_CODE = [
         ("qwen2", "code_interpreter"),
     ],
 )
+@pytest.mark.parametrize(("parameters", "key"), CODE_KEYS, ids=str)
 @given(said=st.sampled_from(["", "So: ", "\n"]), code=codes | st.sampled_from(HARD_CODE))
-def test_code_is_read_back(adapter: str, name: str, said: str, code: str) -> None:
-    script = {"type": "object", "properties": {"script": {"type": "string"}}, "required": ["script"]}
-    tool = {"name": name, "description": "Run Python.", "parameters": script}
-    call = {"function": {"name": name, "arguments": {"script": code}}}
+def test_code_is_read_back(adapter: str, name: str, parameters: Json, key: str, said: str, code: str) -> None:
+    tool = {"name": name, "description": "Run Python.", "parameters": parameters}
+    call = {"function": {"name": name, "arguments": {key: code}}}
     request = {**user("Hi"), "tools": [tool]}
     turn = {"role": "assistant", "content": said, "tool_calls": [call, call]}
     history = render(
         adapter, {**request, "messages": [*request["messages"], turn], "add_generation_prompt": False}
     )
     written = history.removeprefix(render(adapter, request)).removesuffix("<|im_end|>\n")
-    read_back = reply_of(get(adapter).format, [Tool(name, script)], written)
+    read_back = reply_of(get(adapter).format, [Tool(name, parameters)], written)
     assert read_back.content == said
-    assert [json.loads(call.arguments) for call in read_back.calls] == [{"script": code}] * 2
+    assert [json.loads(call.arguments) for call in read_back.calls] == [{key: code}] * 2
 
 
 python_names = st.text(min_size=1, max_size=6).filter(
