@@ -209,6 +209,7 @@ def small_sentencepiece_model() -> bytes:
         byte_fallback=True,
         normalization_rule_name="identity",
         remove_extra_whitespaces=False,
+        allow_whitespace_only_pieces=True,  # the template indents the tools
         num_threads=1,
         minloglevel=2,
     )
