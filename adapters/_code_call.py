@@ -25,7 +25,7 @@ class CodeCallReader(CallReader):
         fence = fence_line(text, here)
         if fence is None:
             return None
-        # Without a fence, with the white space before it: code may be indented.
+        # Without a fence, with the blanks before it: code may be indented.
         end = "\n" + FENCE if fence else ""
         code = RawReader(self._offered.code_key(interpreter), end, stop=self.close)
-        return self._read_raw(code, interpreter, fence or pos)
+        return self._read_raw(code, interpreter, fence or pos + text.startswith("\n", pos))

@@ -39,8 +39,10 @@ class Markers:
         self._lead = format.lead
         self._names = names
         self._patterns: dict[tuple[str, str], re.Pattern[str]] = {}
-        self.start, self.start_cut = self._start(format.preludes)
+        self.start = self._start(format.preludes)
         """What counts only at the start of a reply, and what may become that; they match nothing if nothing does."""
+        self.behind_prelude = _pair(*self._line_start())
+        """The same behind a prelude: the turn that the prompt has begun is no call any more."""
 
     def text(self, close: str = "") -> re.Pattern[str]:
         """In text: the opening markers, and the closing one that is being waited for."""
@@ -84,29 +86,37 @@ class Markers:
     def _opener(self, form: Form) -> str:
         opener = _any(_atoms(form.open.strip()))
         if isinstance(form, PythonCall):
-            return f"(?:{opener}{_BLANKS})?{_trie(self._lines())}|{opener}{_BLANKS}{self._other_name()}"
+            return f"(?:{opener}{_BLANKS})?{_trie(self._lines())}|{opener}{_BLANKS}{_NAME}\n"
         return opener or r"[{\[]"
 
     def _start(self, preludes: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
-        longest_first = sorted(preludes, key=len, reverse=True)
-        whole = [f"(?P<{PRELUDE}>{'|'.join(map(re.escape, longest_first))})"] if preludes else []
-        cuts = [_beginnings(map(_atoms, preludes))]
+        whole, cuts = self._line_start()
         for group, form in self.forms.items():
             if isinstance(form, PythonCall):
-                whole.append(f"(?P<{group}>{_BLANKS}(?:{_trie(self._lines())}|{self._other_name()}))")
+                # Not one that ends like an offered name, unless that is a part of it: then text and name are glued.
+                other = _NAME + "".join(f"(?<![^_/-]{re.escape(name)})" for name in self._names) + "\n"
+                whole.append(f"(?P<{group}>{_BLANKS}(?:{_trie(self._lines())}|{other}))")
                 cuts.append(f"{_BLANKS}(?:{NAME_CHARS}{{0,{MAX_NAME}}}|{_beginnings(self._lines())})")
-            elif form.at_line_start:
-                whole.append(f"(?P<{group}>{self._opener(form)})")
-                cuts.append(_beginnings([_atoms(form.open.strip())]))
-        cut = "|".join(filter(None, cuts))
-        return re.compile("|".join(whole) or "(?!)"), re.compile(rf"(?:{cut})\Z" if cut else "(?!)")
+        if preludes:
+            longest_first = sorted(preludes, key=len, reverse=True)
+            whole.append(f"(?P<{PRELUDE}>{'|'.join(map(re.escape, longest_first))})")
+            cuts.append(_beginnings(map(_atoms, preludes)))
+        return _pair(whole, cuts)
+
+    def _line_start(self) -> tuple[list[str], list[str]]:
+        forms = {group: form for group, form in self.forms.items() if form.at_line_start}
+        return (
+            [f"(?P<{group}>{self._opener(form)})" for group, form in forms.items()],
+            [_beginnings([_atoms(form.open.strip())]) for form in forms.values()],
+        )
 
     def _lines(self) -> list[list[str]]:
         return [_atoms(name + "\n") for name in self._names]
 
-    def _other_name(self) -> str:
-        """A line with a name that is not offered, nor ends like one that is: then that one stands behind text."""
-        return _NAME + "".join(f"(?<!{re.escape(name)})" for name in self._names) + "\n"
+
+def _pair(whole: list[str], cuts: list[str]) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    cut = "|".join(filter(None, cuts))
+    return re.compile("|".join(whole) or "(?!)"), re.compile(rf"(?:{cut})\Z" if cut else "(?!)")
 
 
 @lru_cache(maxsize=64)

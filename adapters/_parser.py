@@ -38,6 +38,8 @@ _READERS: dict[type, Callable[..., CallReader]] = {
     PythonCall: PythonCallReader,
     TaggedCall: TaggedCallReader,
 }
+# Behind one of these a name is the end of a longer one.
+_JOINTS = ("_", "/", "-")
 _SEPARATOR = re.compile(rf"[;, \t\n\r]{{0,{HOLD}}}")
 
 
@@ -85,6 +87,8 @@ class Parser:
         self._events: list[Event] = []
         self._text: list[str] = []
         self._text_start = 0
+        self._last = ""
+        """The last character, if it was text."""
         self._rest = ""
         self._offset = 0
         self._final = False
@@ -163,16 +167,15 @@ class Parser:
     # None if it cannot go on without more text.
 
     def _read_start(self, text: str, pos: int) -> int | None:
-        if not self._final and self._markers.start_cut.match(text, pos):
+        start, start_cut = self._markers.behind_prelude if self._begun else self._markers.start
+        if not self._final and start_cut.match(text, pos):
             return None
         self._state = self._read_text
-        found = self._markers.start.match(text, pos)
+        found = start.match(text, pos)
         if found is None:
             return pos
         if found.lastgroup != PRELUDE:
-            return self._begin(text, pos, found, prompted=True)
-        if self._begun:
-            return pos
+            return self._begin(text, pos, found, prompted=not self._begun)
         self._begun = True
         self._say(Markup("prelude", self._offset + pos, self._offset + found.end()))
         self._state = self._read_start
@@ -204,7 +207,8 @@ class Parser:
         assert group is not None
         form = self._markers.forms[group]
         opener = found.start(group)
-        if not form.marked and self._fence.open:
+        glued = isinstance(form, PythonCall) and not prompted and not found[group].startswith(form.open)
+        if (glued and self._last in _JOINTS) or (not form.marked and self._fence.open):
             self._state = self._read_text
             self._say_text(text[lead : opener + 1], self._offset + lead)
             return opener + 1
@@ -410,6 +414,7 @@ class Parser:
     def _say(self, event: Event) -> None:
         self._flush_text()
         self._events.append(event)
+        self._last = ""
 
     def _say_arguments(self, text: str) -> None:
         if text:
@@ -420,6 +425,7 @@ class Parser:
             if not self._text:
                 self._text_start = start
             self._text.append(text)
+            self._last = text[-1]
             self._fence.feed(text)
 
     def _flush_text(self) -> None:

@@ -17,12 +17,14 @@ class PythonCallReader(CallReader):
         self._form = form
         self._waits = setting.waits
         self._headed = start.opening.startswith(form.open)
-        self._step = self._fence if start.name is None else self._arguments
-        if self.name is None:
-            self.name = start.opening.removeprefix(form.open).strip()
-        self._interpreter = self.name if self._offered.is_interpreter(self.name) else None
+        self._blank = False
+        if start.name is not None:
+            self._step = self._arguments
+            return
+        self._step = self._fence
+        self.name = start.opening.removeprefix(form.open).strip()
         if self.name == form.interpreter and self.name not in self._offered:
-            self._interpreter = self._offered.interpreter
+            self.name = self._offered.interpreter or self.name
 
     def _fence(self, text: str, pos: int) -> int | None:
         here = next_significant(text, pos)
@@ -33,6 +35,7 @@ class PythonCallReader(CallReader):
             return self._begin_arguments(text, here)
         body = fence_line(text, here)
         if body:
+            self._blank = here > pos
             self._step = self._body
             return body
         return None if body is None else self._bad(here)
@@ -45,16 +48,14 @@ class PythonCallReader(CallReader):
             return here + len(call)
         if cut(call, text, here):
             return None
-        if self._interpreter is None:
+        # A sentence that ends in "python" may stand before any code; a call has a blank before the fence.
+        if not self._offered.is_interpreter(self.name) or not (self._headed or self._blank):
             return self._bad(pos)
-        value = RawReader(
-            self._offered.code_key(self._interpreter), "\n" + FENCE, (self._form.open, *self._waits)
-        )
-        return self._read_raw(value, self._interpreter, pos)
+        assert self.name is not None
+        value = RawReader(self._offered.code_key(self.name), "\n" + FENCE, (self._form.open, *self._waits))
+        return self._read_raw(value, self.name, pos)
 
     def _arguments(self, text: str, pos: int) -> int:
-        if self._interpreter is not None:
-            self.name = self._interpreter
         self._value = PythonReader(self.repairs)
         self._step = self._read_arguments
         return pos

@@ -28,9 +28,9 @@ _ESCAPE_CUT = re.compile(
 _MEANT = {"\n": "", "\r\n": "", "'": "'", "a": "\a", "v": "\v"}
 _INTEGER = re.compile(r"0[xX][0-9A-Fa-f_]+|0[oO][0-7_]+|0[bB][01_]+")
 _INTEGER_CUT = re.compile(r"0(?:[xX][0-9A-Fa-f_]*|[oO][0-7_]*|[bB][01_]*)?\Z")
-_KEY = re.compile(r"(True|False|None|-?(?:0|[1-9][0-9]*)(\.[0-9]+)?)(?=[ \t\n\r:])")
+_KEY = re.compile(r"(True|False|None|-?(?:0|[1-9][0-9]{0,63})(\.[0-9]{1,64})?)(?=[ \t\n\r:])")
 _KEY_CUT = re.compile(r"[A-Za-z]{1,5}\Z|-?[0-9]{0,64}(?:\.[0-9]{0,64})?\Z")
-_KEYS = {"True": "true", "False": "false", "None": "null"}
+_KEYS = {"True": "true", "False": "false", "None": "null", "-0": "0"}
 _NATIVE = frozenset({"True", "False", "None"})
 
 # What is open: the call, a dict unpacked into it, a dict, a list, a parenthesis that may become a tuple, a tuple.

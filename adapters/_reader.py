@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from ._decoded_value import DecodedReader, opening_in_string
-from ._format import MAX_NAME, Form, Format, PythonCall, Tool
+from ._format import TOOL_NAME, Form, Format, PythonCall, Tool
 from ._raw_value import RawReader
 from ._repairs import REPAIRS, Repairs
 from ._values import BAD, DONE, MORE, Value, ValueReader, cut
@@ -38,7 +38,7 @@ class Offered:
         if not calls:
             return ()
         aliases = {call.interpreter for call in calls if call.interpreter and self.interpreter}
-        return tuple(sorted({name for name in self._sorted if len(name) <= MAX_NAME} | aliases))
+        return tuple(sorted({name for name in self._sorted if TOOL_NAME.fullmatch(name)} | aliases))
 
     def could_begin(self, start: str) -> bool:
         """Whether some name begins like this."""
