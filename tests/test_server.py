@@ -282,9 +282,8 @@ def test_a_result_goes_back_to_the_model(server: Server, adapter: Adapter) -> No
     calls = [{"name": name, "arguments": arguments} for name, arguments in whole.calls]
     called = {"role": "assistant", "content": whole.content, "tool_calls": calls}
     conversation = as_sent([*USER, called, {"role": "tool", "content": "22"}])
-    # Behind a marker that the prompt has begun, the model goes on with the rest of it.
-    rest = (adapter.format.preludes or ("",))[-1]
-    for reply in both(server, f"{rest}22 degrees.", messages=conversation):
+    answer = write_reply(adapter.format, text="22 degrees.", after_result=True)
+    for reply in both(server, answer, messages=conversation):
         assert (reply.content, reply.calls, reply.finish_reason) == ("22 degrees.", (), "stop")
         prompt = server.text(reply.prompt_ids)
         # What stands in the server's cache is used again: the next prompt begins with this one and its reply.
@@ -443,7 +442,10 @@ def test_text_passes_verbatim(server: Server, adapter: Adapter, request_: dict[s
     # Without calls to look for, vLLM leaves special tokens out of the text.
     seen = re.sub("|".join(map(re.escape, adapter.tokens)), "", server.seen(text))
     for reply in both(server, text, **request_):
-        assert reply.content in (seen, " " + seen)  # SentencePiece's blank: only a whole text is decoded without
+        assert reply.content in (
+            seen,
+            " " + seen,
+        )  # SentencePiece's blank: only a whole text is decoded without
         assert (reply.calls, reply.finish_reason) == ((), "stop")
 
 

@@ -8,20 +8,21 @@ from ..adapters import Form, Format, PythonCall
 __all__ = ["write_arguments", "write_reply"]
 
 
-def write_reply(format: Format, *calls: tuple[str, str], text: str = "") -> str:
+def write_reply(format: Format, *calls: tuple[str, str], text: str = "", after_result: bool = False) -> str:
     """A text, then calls, each a name and its arguments in JSON.
+
+    With `after_result` the prompt ends behind a tool's result, where it may have begun what the reply goes on with.
 
     Raises:
         ToolNameError: the format cannot carry a name.
     """
     form = format.call
+    begin, lead = format.preludes[-1] if after_result and format.preludes else "", format.lead
     if isinstance(form, PythonCall):
+        begin, lead = form.answer * bool(text), form.open
         calls = tuple((name, write_arguments(form, json.loads(arguments))) for name, arguments in calls)
-        text, lead = form.answer * bool(text) + text, form.open
-    else:
-        lead = format.lead
     wrote = format.separator.join(form.begin(name) + arguments + form.end for name, arguments in calls)
-    return text + lead * bool(text and calls) + wrote
+    return begin + text + lead * bool(text and calls) + wrote
 
 
 def write_arguments(form: Form, arguments: Mapping[str, object]) -> str:

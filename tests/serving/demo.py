@@ -88,10 +88,8 @@ class Step:
         """How a model of this family writes it."""
         if not self.text and not self.calls:
             return None
-        # Behind a result the prompt may have begun a marker: the model goes on with the rest of it.
         after_result = self.messages[-1]["role"] == "tool"
-        rest = adapter.format.preludes[-1] if after_result and adapter.format.preludes else ""
-        return rest + write_reply(adapter.format, *self.calls, text=self.text)
+        return write_reply(adapter.format, *self.calls, text=self.text, after_result=after_result)
 
 
 STEPS = (
