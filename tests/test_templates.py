@@ -544,8 +544,11 @@ def test_chatglm3_takes_arguments_as_an_object(arguments: object) -> None:
         render("chatglm3", {"messages": [{"role": "assistant", "tool_calls": [call]}]})
 
 
+plain = st.characters(codec="utf-8", exclude_characters="<[p")  # some character of every special token
+
+
 @given(
-    said=st.lists(st.text(st.characters(exclude_characters="<"), max_size=12), min_size=4, max_size=4),
+    said=st.lists(st.text(plain, max_size=12), min_size=4, max_size=4),
     code=st.text("ab1 \t\n('\"`é你", max_size=12).filter(lambda code: "\n```" not in "\n" + code),
 )
 def test_chatglm3_text_gives_the_ids_of_its_own_code(shared_dir: Path, said: list[str], code: str) -> None:
