@@ -50,7 +50,7 @@ def written(pattern: str, quote: str) -> str:
             pieces += [piece[0], '""']
         else:
             pieces.append(piece if piece == ")" else _character(piece, quote))
-    return " ".join(pieces)
+    return f"({' '.join(pieces)})"
 
 
 def _character(piece: str, quote: str) -> str:

@@ -30,6 +30,11 @@ _But = Callable[[Collection[str]], str]
 # Characters of a name that are told apart; what begins with as many of those of a name that is longer does not fit.
 MAX_DEPTH = 64
 LETTERS = ascii_letters + "_"
+# The scripts that names are mostly in, without what Python reads as another character: Latin, Greek, Cyrillic, Japanese,
+# Chinese, Korean. A name in another one may stand in `**{"name": value}`.
+SCRIPTS = r"\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u0131\u0391-\u03a1\u03a3-\u03c9\u0410-\u044f\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3"
+# xgrammar takes one of these for \xNN, and hexadecimal digits behind it for a part of that: "\u00e9a" is one character.
+LATIN_1 = re.compile("[\x7f-\xff]")
 COMMA = '"," " "?'
 COLON = '":" " "?'
 NUMBER = '"-"? ("0" | [1-9] [0-9]*) ("." [0-9]+)? ([eE] [+\\-]? [0-9]{1,3})?'
@@ -192,7 +197,7 @@ class _Rules:
         raise SchemaError(f"{schema!r:.60} is not in normal form")
 
     def anything(self) -> str:
-        plain = [{"type": kind} for kind in ("string", "number", "boolean", "null")]
+        plain: list[Schema] = [{"type": kind} for kind in ("string", "number", "boolean", "null")]
         options = [*plain, {"type": "array", "items": {}}, {"type": "object", "additionalProperties": True}]
         return _either(map(self.value, options))
 
@@ -363,16 +368,17 @@ def _key_beside(names: Collection[str]) -> str:
 
 
 def _identifier_beside(names: Collection[str]) -> str:
-    """An identifier of ASCII characters that is none of these."""
+    """An identifier that is none of these."""
 
     def but(heads: Collection[str]) -> str:
         left = "".join(char for char in LETTERS + digits if char not in heads)
+        left += SCRIPTS if "".join(heads).isascii() else ""
         return f"[{left}]" if left else ""
 
     def letter_but(heads: Collection[str]) -> str:
         return but([*heads, *digits])
 
-    spelled = [tuple(name) for name in names if name.isascii() and name.isidentifier()]
+    spelled = [tuple(name) for name in names if name.isidentifier()]
     return _beside([(), *spelled], letter_but, but)
 
 
@@ -408,12 +414,13 @@ def _any_of(expressions: Iterable[str]) -> str:
 
 
 def _regex(expression: str) -> str:
-    return f"Regex({_said(expression)})"
+    expression = LATIN_1.sub(lambda char: f"\\u{ord(char[0]):04x}", expression)
+    return f"Regex({json.dumps(expression, ensure_ascii=False)})"
 
 
 def _said(text: str) -> str:
-    """A string of the grammar."""
-    return json.dumps(text, ensure_ascii=False)
+    """A string of the grammar, in two where xgrammar would read on in it."""
+    return re.sub(f"({LATIN_1.pattern})(?=[0-9a-fA-F])", r'\1" "', json.dumps(text, ensure_ascii=False))
 
 
 def _properties(schema: Schema) -> Mapping[str, Schema]:

@@ -74,13 +74,19 @@ def compile_grammar(adapter: Adapter, tools: Mapping[str, Any], choice: Choice) 
     return _compiler().compile_structural_tag(xgrammar.StructuralTag.model_validate(tag))
 
 
+def compile_ebnf(grammar: str) -> xgrammar.CompiledGrammar:
+    return _compiler().compile_grammar(xgrammar.Grammar.from_ebnf(grammar))
+
+
 def admits(grammar: xgrammar.CompiledGrammar, reply: str) -> bool:
     """Whether a model held to the grammar can write this reply and stop."""
     matcher = xgrammar.GrammarMatcher(grammar)
     return matcher.accept_string(reply) and matcher.accept_token(_STOP)
 
 
-def walk(grammar: xgrammar.CompiledGrammar, seed: int, limit: int = 4000) -> str:
+def walk(
+    grammar: xgrammar.CompiledGrammar, seed: int, limit: int = 4000, closers: bytes = _CLOSERS
+) -> str:
     """A random reply that the grammar admits; what is open is closed more readily the longer it gets."""
     chance = random.Random(seed)
     matcher = xgrammar.GrammarMatcher(grammar)
@@ -97,8 +103,8 @@ def walk(grammar: xgrammar.CompiledGrammar, seed: int, limit: int = 4000) -> str
         if _STOP in allowed and (len(allowed) == 1 or chance.random() < 0.5):
             return written.decode(errors="replace")  # as a server does with bytes that are no character
         allowed = [token for token in allowed if token != _STOP]
-        closers = [token for token in allowed if token in _CLOSERS]
-        token = chance.choice(closers if closers and chance.random() < 0.3 else allowed)
+        closing = [token for token in allowed if token in closers]
+        token = chance.choice(closing if closing and chance.random() < 0.3 else allowed)
         assert matcher.accept_token(token)
         written.append(token)
     raise AssertionError(f"the grammar lets a reply go on: {written[-200:]!r}")
