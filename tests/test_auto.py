@@ -13,6 +13,8 @@ LLAMA = set(ADAPTERS["llama3_1"].tokens)
 QWEN2 = "{{ '<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n' }}"
 QWEN2_5 = r"{\"name\": <function-name>, \"arguments\": <args-json-object>}\n</tool_call><|im_end|>"
 LLAMA3 = "{{- '<|start_header_id|>' + message['role'] }}"
+INTERNLM2 = "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] }}"
+CHATGLM3 = "{% if loop.first %}[gMASK]sop<|{{ message['role'] }}|>\n {{ message['content'] }}"
 
 
 @pytest.mark.parametrize(
@@ -21,6 +23,8 @@ LLAMA3 = "{{- '<|start_header_id|>' + message['role'] }}"
         (LLAMA, LLAMA3, "llama3_1"),
         (CHATML | {"✿"}, QWEN2, "qwen2"),
         (CHATML | {"✿", "<tool_call>", "</tool_call>"}, QWEN2_5, "qwen2_5"),
+        (set(ADAPTERS["internlm2_5"].tokens), INTERNLM2, "internlm2_5"),
+        (set(ADAPTERS["chatglm3"].tokens), CHATGLM3, "chatglm3"),
         (CHATML, QWEN2_5, "qwen2_5"),  # a fine-tune of Qwen2 that was taught <tool_call>
     ],
 )
@@ -43,7 +47,10 @@ def test_refused(tokens: set[str], template: str | None, message: str) -> None:
         choose(ADAPTERS.values(), tokens.__contains__, template)
 
 
-@pytest.mark.parametrize(("name", "template"), [("llama3_1", LLAMA3), ("qwen2", QWEN2), ("qwen2_5", QWEN2_5)])
+@pytest.mark.parametrize(
+    ("name", "template"),
+    [("llama3_1", LLAMA3), ("qwen2", QWEN2), ("qwen2_5", QWEN2_5), ("internlm2_5", INTERNLM2)],
+)
 def test_vllm_starts_with_the_adapter_or_not_at_all(name: str, template: str, tmp_path: Path) -> None:
     pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'vllm-chat-adapters[cpu]'")
     from tiny import FAMILIES, write_tiny_checkpoint
@@ -72,7 +79,13 @@ def test_vllm_starts_with_the_adapter_or_not_at_all(name: str, template: str, tm
 
 @pytest.mark.parametrize(
     ("folder", "template", "name"),
-    [("llama3.1", LLAMA3, "llama3_1"), ("qwen2", QWEN2, "qwen2"), ("qwen2", QWEN2_5, "qwen2_5")],
+    [
+        ("llama3.1", LLAMA3, "llama3_1"),
+        ("qwen2", QWEN2, "qwen2"),
+        ("qwen2", QWEN2_5, "qwen2_5"),
+        ("internlm2_5", INTERNLM2, "internlm2_5"),
+        ("chatglm3", CHATGLM3, "chatglm3"),
+    ],
 )
 def test_real_tokenizers_through_vllm(shared_dir: Path, folder: str, template: str, name: str) -> None:
     pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'vllm-chat-adapters[cpu]'")

@@ -9,11 +9,6 @@ UNMARKED = Format(
 )
 """Like Llama 3.1: the marker may be missing."""
 
-TWO_PART_MARKER = Format(
-    call=JsonCall(open="<|action_start|><|plugin|>\n", close="<|action_end|>", arguments_key="parameters")
-)
-"""Like InternLM2.5."""
-
 INVENTED = Format(
     call=JsonCall(open="[[CALL]] ", close=" [[/CALL]]", name_key="tool", arguments_key="input"),
     lead=" ",
@@ -24,6 +19,5 @@ INVENTED = Format(
 FORMATS = {
     **{name: adapter.format for name, adapter in ADAPTERS.items()},
     "unmarked": UNMARKED,
-    "two_part_marker": TWO_PART_MARKER,
     "invented": INVENTED,
 }
