@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,11 @@ class Rendering:
     def tokenizer(self) -> Any:
         return self.plain.tokenizer
 
-    @property
+    @cached_property
+    def literally(self) -> "Literally":
+        return Literally(self)
+
+    @cached_property
     def special(self) -> dict[str, int]:
         """The special tokens and their ids."""
         added = self.tokenizer.added_tokens_decoder.items()
@@ -123,7 +128,7 @@ def request(texts: Mapping[str, str]) -> tuple[list[dict[str, Any]], list[dict[s
     }
     arguments = {texts["argument"]: texts["value"], "list": [{texts["inner key"]: texts["inner value"]}]}
     name = texts["called name"] or "f"
-    messages = [
+    messages: list[dict[str, Any]] = [
         {"role": "system", "content": texts["system"]},
         {
             "role": "user",
@@ -223,7 +228,7 @@ class Literally:
 
 
 def check_contents(rendering: Rendering, request_pieces: dict[str, Pieces]) -> None:
-    literally = Literally(rendering)
+    literally = rendering.literally
     messages, tools = request(
         {place: "".join(map(literally.harmless, pieces)) for place, pieces in request_pieces.items()}
     )
@@ -301,7 +306,7 @@ def test_a_template_cannot_complete_a_token(small: Rendering) -> None:
     for text, id in small.special.items():
         for cut in range(1, len(text)):
             first, second = text[:cut], text[cut:]
-            joined = [(parts, (first, second))]
+            joined: list[tuple[str, tuple[str, ...]]] = [(parts, (first, second))]
             if text not in words:  # what looks like a word is watched for in parts only
                 joined += [(first + parts, (second,)), (parts + second, (first,))]
             for template, contents in joined:
@@ -359,7 +364,7 @@ def test_limits_are_those_of_the_plain_path(limits: dict[str, Any], small: Rende
 
 
 def test_too_long_is_said_as_in_the_plain_path(small: Rendering) -> None:
-    messages = [{"role": "user", "content": "hello " * 50}]
+    messages: Any = [{"role": "user", "content": "hello " * 50}]
     said = []
     for renderer, settings in ((small.plain, {}), (small.mode, {"unused": next(iter(small.special))})):
         with pytest.raises(VLLMValidationError, match="maximum context length") as refused:
@@ -392,7 +397,8 @@ def test_every_route_of_the_server(server: Server) -> None:
     if server.adapter != "chatglm3":
         pytest.skip("the server of one family runs in the mode")
     content = "a <|observation|> b"
-    (system, user) = ({"role": role, "content": content} for role in ("system", "user"))
+    system: Any = {"role": "system", "content": content}
+    user: Any = {"role": "user", "content": content}
     tokens = server.post("/tokenize", {"model": server.name, "messages": [system, user]})["tokens"]
     assert server.text(tokens).count("<|observation|>") == 2
     (observation,) = server.ids("<|observation|>")

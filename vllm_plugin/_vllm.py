@@ -15,7 +15,7 @@ from vllm.renderers.chat_utils import (
 from vllm.renderers.hf import HfRenderer, resolve_chat_template_content_format, safe_apply_chat_template
 from vllm.renderers.inputs import DictPrompt
 from vllm.tokenizers import TokenizerLike
-from vllm.tokenizers.hf import CachedHfTokenizer, HfTokenizer, get_cached_tokenizer, maybe_make_thread_pool
+from vllm.tokenizers.hf import CachedHfTokenizer, HfTokenizer, get_cached_tokenizer
 from vllm.tool_parsers.abstract_tool_parser import Tool, ToolParser, ToolParserManager
 from vllm.tool_parsers.structural_tag_registry import register_vllm_structural_tag
 from vllm.tool_parsers.utils import get_function_tools
@@ -75,7 +75,6 @@ __all__ = [
     "get_function_tools",
     "make_async",
     "make_tool_call_id",
-    "maybe_make_thread_pool",
     "parse_chat_messages",
     "register_vllm_structural_tag",
     "resolve_chat_template_content_format",

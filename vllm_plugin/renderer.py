@@ -24,7 +24,6 @@ from ._vllm import (
     TokensPrompt,
     VllmConfig,
     make_async,
-    maybe_make_thread_pool,
     parse_chat_messages,
     resolve_chat_template_content_format,
     safe_apply_chat_template,
@@ -61,10 +60,6 @@ class ContentRenderer(HfRenderer):
                 )
             known = {token for adapter in ADAPTERS.values() for token in adapter.tokens}
             self._special = SpecialTokens(tokenizer.backend_tokenizer, known)
-            twin: Any = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-                tokenizer_object=self._special.twin, truncation_side=tokenizer.truncation_side
-            )
-            self._twin = maybe_make_thread_pool(twin, model.renderer_num_workers + 1)
         self._render_async = make_async(self._render, executor=self._executor)
 
     def render_messages(
@@ -118,13 +113,15 @@ class ContentRenderer(HfRenderer):
         back: Table = rest.pop(_BACK, {})
         if not back or self._special is None:
             return super()._tokenize_prompt(prompt, params)
-        offsets = self._wants_offsets(prompt, params)
-        encoding = self._twin(
-            self._special.respell(prompt["prompt"], back),
-            return_offsets_mapping=offsets,
-            **params.get_encode_kwargs(),
-        )
-        prompt["prompt"] = prompt["prompt"].translate(dict(back))
-        return self._build_tokens_prompt(
-            encoding["input_ids"], prompt, offset_mapping=encoding["offset_mapping"] if offsets else None
-        )
+        limits = params.get_encode_kwargs()
+        # In the steps that the Rust tokenizer takes: its settings are shared by all threads, so none is changed here.
+        twin, with_special = self._special.twin, limits["add_special_tokens"]
+        encoding = twin.encode(self._special.respell(prompt["prompt"], back), add_special_tokens=False)
+        if limits["truncation"]:
+            room = limits["max_length"] - (twin.num_special_tokens_to_add(False) if with_special else 0)
+            encoding.truncate(max(room, 0), direction=self.get_tokenizer().truncation_side)
+        if with_special:
+            encoding = twin.post_process(encoding)
+        prompt["prompt"] = prompt["prompt"].translate(back)
+        offsets = encoding.offsets if self._wants_offsets(prompt, params) else None
+        return self._build_tokens_prompt(encoding.ids, prompt, offset_mapping=offsets)
