@@ -18,6 +18,7 @@ from tiny import FAMILIES, write_tiny_checkpoint
 from chat_adapters.adapters import ADAPTERS, Adapter, Format, PythonCall, Tool, get
 from chat_adapters.toolkit.checks import reply_of
 from chat_adapters.toolkit.writing import write_arguments, write_reply
+from chat_adapters.vllm_plugin import MODE
 
 pytestmark = pytest.mark.server
 
@@ -523,6 +524,46 @@ def test_a_wrong_parser_name_lists_ours(vllm_installed: None, tmp_path: Path) ->
         Server(model, "qwen_2_5", workdir=tmp_path),
     ):
         pass
+
+
+REAL_TOKENIZERS = {
+    "llama3_1": "llama3.1",
+    "qwen2": "qwen2",
+    "qwen2_5": "qwen2",
+    "internlm2_5": "internlm2_5",
+    "chatglm3": "chatglm3",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_real_vocabularies(vllm_installed: None, shared_dir: Path, tmp_path: Path, name: str) -> None:
+    """With several API processes, and the tokenizer mode."""
+    folder = shared_dir / "tokenizers" / REAL_TOKENIZERS[name]
+    model = write_tiny_checkpoint(tmp_path / "tiny", FAMILIES[name], folder)
+    arguments = (*DUMMY, "--tokenizer-mode", MODE, "--api-server-count", "2")
+    with Server(model, name, *arguments, workdir=tmp_path, command="vllm") as server:
+        adapter = get(name)
+        for reply in both(server, write_reply(adapter.format, PARIS, text="Let me check.")):
+            assert (reply.content, reply.calls) == ("Let me check.", (PARIS,))
+        for reply in both(server, write_reply(adapter.format, PARIS), tool_choice="required"):
+            assert (reply.content, reply.calls) == ("", (PARIS,))
+        named = {"type": "function", "function": {"name": "get_weather"}}
+        for choice in ("required", named):
+            for stream in (False, True):
+                reply = ask(
+                    server,
+                    stream=stream,
+                    messages=USER,
+                    tools=[WEATHER],
+                    tool_choice=choice,
+                    parallel_tool_calls=False,
+                    max_tokens=500,
+                    seed=1,
+                )
+                ((called, text),) = reply.calls
+                assert called == "get_weather"
+                assert not list(faults(text, WEATHER["function"]["parameters"]))
 
 
 @pytest.mark.slow
