@@ -14,6 +14,11 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([command, *arguments], capture_output=True, text=True, check=False)
 
 
+def complaint(done: subprocess.CompletedProcess[str]) -> str:
+    """What was wrong, out of its box."""
+    return " ".join(done.stderr.replace("│", "").split())
+
+
 @pytest.mark.parametrize("name", ADAPTERS)
 def test_template_prints_a_path_that_vllm_can_open(name: str) -> None:
     done = run("template", name)
@@ -39,3 +44,25 @@ def test_a_missing_library_is_named() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "pip install 'vllm-chat-adapters[cli]'" in done.stderr
+
+
+def test_stop_tokens_are_a_folder_that_vllm_can_read() -> None:
+    done = run("generation-config", "chatglm3")
+    assert done.returncode == 0
+    assert (Path(done.stdout.strip()) / "generation_config.json").is_file()
+    done = run("generation-config", "qwen2")
+    assert done.returncode == 2
+    assert "leave --generation-config out" in complaint(done)
+
+
+def test_convert(tmp_path: Path) -> None:
+    pytest.importorskip("transformers", reason="transformers comes with vLLM, which is not installed")
+    from tiny import FAMILIES, write_tiny_checkpoint
+
+    checkpoint = write_tiny_checkpoint(tmp_path / "checkpoint", FAMILIES["chatglm3"])
+    done = run("convert", str(checkpoint), str(tmp_path / "converted"))
+    assert done.returncode == 0
+    assert (tmp_path / "converted" / "tokenizer.json").is_file()
+    done = run("convert", str(checkpoint), str(tmp_path / "converted"))
+    assert done.returncode == 2
+    assert "not an empty folder" in complaint(done)
