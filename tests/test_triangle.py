@@ -19,9 +19,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from triangle import Subject, admits, compile_grammar, turn, walk
 
-from chat_adapters.adapters import ADAPTERS, Adapter, Call, Reply, Tool
+from chat_adapters.adapters import ADAPTERS, Adapter, Call, PythonCall, Reply, Tool
 from chat_adapters.toolkit.checks import check_cuts, reply_of
 from chat_adapters.toolkit.strategies import calls_of, contents, cuts, tool_sets
+from chat_adapters.toolkit.writing import write_arguments
 
 INVENTED_TEMPLATE = """\
 {%- for message in messages %}
@@ -98,10 +99,15 @@ def test_free_text_is_free_and_a_call_once_begun_is_held(subject: Subject) -> No
     grammar = compile_grammar(subject.adapter, tools, "auto")
     call = subject.adapter.format.call
     assert admits(grammar, "Just text: {} [1] \"'.")
-    assert admits(grammar, "So " + call.begin("f") + '{"a": 1}' + call.end + " and so on.")
-    for wrong in ('{"a": "1"}', "{}", "null", '{"a": 1, "b": 2}', '{"a": 1        }'):
-        assert not admits(grammar, call.begin("f") + wrong + call.end)
-    assert not admits(grammar, call.begin("g") + '{"a": 1}' + call.end)
+    right = write_arguments(call, {"a": 1})
+    assert admits(grammar, "So " + call.begin("f") + right + call.end + " and so on.")
+    for wrong in ({"a": "1"}, {}, {"a": 1, "b": 2}):
+        assert not admits(grammar, call.begin("f") + write_arguments(call, wrong) + call.end)
+    for garbage in ("null", right.replace("1", "1        ")):
+        assert not admits(grammar, call.begin("f") + garbage + call.end)
+    # A call in Python begins with its name: another one begins nothing but text.
+    other = admits(grammar, call.begin("g") + right + call.end)
+    assert other == isinstance(call, PythonCall)
 
 
 def test_replies_are_what_the_types_say() -> None:
