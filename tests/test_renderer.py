@@ -157,6 +157,7 @@ def request(texts: Mapping[str, str]) -> tuple[list[dict[str, Any]], list[dict[s
 
 
 WORDS = (
+    "\U0001d800",
     "",
     " ",
     "  ",
