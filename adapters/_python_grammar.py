@@ -4,7 +4,7 @@
 
 It is EBNF in xgrammar 0.2.8's dialect. A string is one `Regex` in it, of which xgrammar makes one small automaton: as
 rules of EBNF it takes 15 ms for every token. But `Regex` reads `(ab*)?c` as `(ab*|b*)c`, and some counts wrongly: what
-is used of it here is classes, alternatives, also empty ones, and `*`.
+is used of it here is classes, alternatives, `*`, and one count between the quotes.
 """
 
 import json
@@ -17,7 +17,7 @@ from typing import NamedTuple, cast
 
 from ._digits import DECIMALS, decimals, integers
 from ._errors import SchemaError
-from ._patterns import written
+from ._patterns import plain_but, written
 
 __all__ = ["keyword_arguments"]
 
@@ -25,7 +25,7 @@ Schema = Mapping[str, object]
 Name = tuple[str, ...]
 """What is written for a name: its characters, each as it is escaped."""
 _But = Callable[[Collection[str]], str]
-"""A regular expression of one character that is none of these."""
+"""One character that is none of these."""
 
 # Characters of a name that are told apart; what begins with as many of those of a name that is longer does not fit.
 MAX_DEPTH = 64
@@ -38,16 +38,18 @@ LATIN_1 = re.compile("[\x7f-\xff]")
 COMMA = '"," " "?'
 COLON = '":" " "?'
 NUMBER = '"-"? ("0" | [1-9] [0-9]*) ("." [0-9]+)? ([eE] [+\\-]? [0-9]{1,3})?'
+NOTHING = '"\\0"'  # where nothing can stand
 HIGHEST = 10**308  # of a number that has a lower bound alone
 
 # The escapes that mean the same in Python and JSON; not one half of a pair, which is no character.
 ESCAPE = (
     r"\\(?:[%s\\bfnrt]|u(?:[0-9a-cefA-CEF][0-9a-fA-F][0-9a-fA-F][0-9a-fA-F]|[dD][0-7][0-9a-fA-F][0-9a-fA-F]))"
 )
+SHORT = r'\\["\\bfnrt]'
 # Those that JSON cannot do without. Keys have no others: then a name is spelled in one way, and can be told apart.
 CONTROL = r"\\(?:[%s\\bfnrt]|u00[01][0-9a-f])"
 
-# In capitals too, and with fewer digits without end, but otherwise as xgrammar has them.
+# As xgrammar has them, but no URI has a single quote, and no second a fraction without end.
 _DATE = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 _TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
 _CLOCK = "([0-9]+H([0-9]+M([0-9]+S)?)?|[0-9]+M([0-9]+S)?|[0-9]+S)"
@@ -113,8 +115,8 @@ class _Quote(NamedTuple):
 
 
 QUOTES = (
-    _Quote('"', r'[^"\\\x00-\x1f%s]', ESCAPE % '"', CONTROL % '"'),
-    _Quote("'", r"[^'\\\x00-\x1f%s]", ESCAPE % "\"'", CONTROL % "'"),
+    _Quote('"', r'[^"\\\x00-\x1f]', ESCAPE % '"', CONTROL % '"'),
+    _Quote("'", r"[^'\\\x00-\x1f]", ESCAPE % "\"'", CONTROL % "'"),
 )
 
 
@@ -158,8 +160,9 @@ class _Rules:
             )
         rest, names = self.rest(schema), _properties(schema)
         if rest is not None:
-            keyword, key = _regex(_identifier_beside(names)), _regex(_key_beside(names))
-            rest = self.rule(f'{keyword} "=" {rest} | "**{{" {key} {COLON} {rest} "}}"')
+            rest = self.rule(
+                f'{self.other_keyword(names)} {rest} | "**{{" {self.other_key(names)} {rest} "}}"'
+            )
         return self.members(schema, self.argument, rest)
 
     def argument(self, name: str, value: str) -> str:
@@ -218,17 +221,18 @@ class _Rules:
         if first is None:
             return '"[]" | "()"'
         more = self.further(heads[1:], rest, low, high)
-        inside = [f"{first} ({more})?" if more and low < 2 else f"{first} {more}"]
-        of_two = _either([*(['","'] if low < 2 else []), *([more] if more else [])])
-        empty = ['"[]"', '"()"'] if not low else []
-        return _either([*empty, *(f'"[" {items} "]"' for items in inside), f'"(" {first} ({of_two}) ")"'])
+        end, one = (['""'], ['","']) if low < 2 else ([], [])
+        several = [more] if more else []
+        empty = [] if low else ['"[]"', '"()"']
+        lists, tuples = _either([*end, *several]), _either([*one, *several])
+        return _either([*empty, f'"[" {first} ({lists}) "]"', f'"(" {first} ({tuples}) ")"'])
 
     def further(self, heads: Sequence[str], rest: str | None, low: int, high: int | None) -> str:
         """The second item of an array and those behind it; nothing, where there cannot be a second."""
-        written = 1 + len(heads)
         if not heads:
             return _times(rest, max(low - 1, 1), high and high - 1) if rest and high != 1 else ""
-        tail = _times(rest, max(low - written, 0), high and high - written) if rest else ""
+        known = 1 + len(heads)
+        tail = _times(rest, max(low - known, 0), high and high - known) if rest else ""
         for index in range(len(heads) - 1, 0, -1):
             item = self.rule(f"{COMMA} {heads[index]} {tail}")
             tail = item if index + 1 < low else f"{item}?"
@@ -237,7 +241,7 @@ class _Rules:
     def dictionary(self, schema: Schema) -> str:
         rest = self.rest(schema)
         if rest is not None:
-            rest = self.rule(f"{_regex(_key_beside(_properties(schema)))} {COLON} {rest}")
+            rest = self.rule(f"{self.other_key(_properties(schema))} {rest}")
         return f'"{{" {self.members(schema, self.entry, rest)} "}}"'
 
     def entry(self, name: str, value: str) -> str:
@@ -247,6 +251,39 @@ class _Rules:
         """What properties that the schema does not name may hold, if there may be any."""
         more = schema["additionalProperties"]
         return None if more is False else self.value({} if more is True else cast(Schema, more))
+
+    def other_key(self, names: Collection[str]) -> str:
+        """A key in quotes that is none of these, and the colon."""
+        if not names:
+            return f"{self.rule(_regex(_any_text()))} {COLON}"
+        return f"({_either(self.other_key_in(quote, names) for quote in QUOTES)}) {COLON}"
+
+    def other_key_in(self, quote: _Quote, names: Collection[str]) -> str:
+        escape = self.rule(_regex(quote.control))
+        rest = self.rule(_regex(f"(?:{quote.plain}|{quote.control})*{quote.sign}"))
+
+        def but(heads: Collection[str]) -> str:
+            plain = plain_but([quote.sign, *(head for head in heads if len(head) == 1)])
+            # Where a name goes on with an escape, there is no other: no key is worth a list of them all.
+            return plain if any(len(head) > 1 for head in heads) else f"({plain} | {escape})"
+
+        spelled = [tuple(map(quote.spelled, name)) for name in names]
+        sign = _said(quote.sign)
+        return f"{sign} ({_beside(spelled, but, but, rest, sign)})"
+
+    def other_keyword(self, names: Collection[str]) -> str:
+        """An identifier that is none of these, and the sign behind it."""
+
+        def but(heads: Collection[str]) -> str:
+            left = "".join(char for char in LETTERS + digits if char not in heads)
+            left += SCRIPTS if "".join(heads).isascii() else ""
+            return f"[{left}]" if left else ""
+
+        def letter_but(heads: Collection[str]) -> str:
+            return but([*heads, *digits])
+
+        spelled = [tuple(name) for name in names if name.isidentifier()]
+        return f"({_beside([(), *spelled], letter_but, but, self.rule(_regex(f'{but(())}*=')), _said('='))})"
 
     def members(self, schema: Schema, write: Callable[[str, str], str], rest: str | None) -> str:
         """The properties of an object in their order, and then `rest`.
@@ -277,7 +314,8 @@ class _Rules:
                     options.append(f"{comma}{item} {follow[min(count + 1, most)]}")
                 if not must and (rest is not None or count + room >= low):
                     options.append(follow[count])
-                states[count] = self.rule(_either(options)) if options else '"never"'
+                # A count that cannot be, since it leaves out what is required, has no options, and nothing leads to it.
+                states[count] = self.rule(_either(options)) if options else NOTHING
             needed, room, follow = needed + must, room + 1, states
         return follow[0]
 
@@ -319,12 +357,14 @@ def _string(schema: Schema) -> str:
         return _either(
             f"{_said(quote.sign)} {written(str(pattern), quote.sign)} {_said(quote.sign)}" for quote in QUOTES
         )
-    low, high = schema.get("minLength", 0), schema.get("maxLength")
-    counts = "*" if high is None else f"{{0,{high}}}"
-    if not low:
-        return _regex(_text(counts))
-    # Counted apart: a count of some to many costs xgrammar the more.
-    return _regex(_text(f"{{{low},{'' if high is None else high}}}"))
+    low, high = cast(int, schema.get("minLength", 0)), schema.get("maxLength")
+    if low < 2 and high is None:
+        return _regex(_any_text(low))
+    # A count is spelled out in states, each of which takes xgrammar 15 ms to compile: none for the other quotes, and one
+    # for the escapes.
+    quote = QUOTES[0]
+    char = f"(?:{quote.plain}|{SHORT})"
+    return _regex(quote.around(f"{char}{{{low},{high}}}" if high is not None else f"{char}{{{low}}}{char}*"))
 
 
 def _number(schema: Schema) -> str:
@@ -345,58 +385,31 @@ def _whole_bounds(schema: Schema) -> tuple[int, int]:
     return cast(int, schema["minimum"]), cast(int, schema["maximum"])
 
 
-def _text(counts: str = "*") -> str:
-    """A string of so many characters."""
-    return _any_of(quote.around(f"(?:{quote.plain % ''}|{quote.escape}){counts}") for quote in QUOTES)
+def _any_text(least: int = 0) -> str:
+    """A string of so many characters or more."""
+    spelled = [(quote, f"(?:{quote.plain}|{quote.escape})") for quote in QUOTES]
+    return _any_of(quote.around(f"{char * least}{char}*") for quote, char in spelled)
 
 
-def _key_beside(names: Collection[str]) -> str:
-    """A key in quotes that is none of these."""
-    if not names:
-        return _text()
-
-    def beside(quote: _Quote) -> str:
-        def but(heads: Collection[str]) -> str:
-            plain = quote.plain % "".join(re.escape(head) for head in heads if len(head) == 1)
-            # Where a name goes on with an escape, there is no other: no key is worth a list of them all.
-            return plain if any(len(head) > 1 for head in heads) else f"(?:{plain}|{quote.control})"
-
-        spelled = [tuple(map(quote.spelled, name)) for name in names]
-        return quote.around(_beside(spelled, but, but))
-
-    return _any_of(map(beside, QUOTES))
-
-
-def _identifier_beside(names: Collection[str]) -> str:
-    """An identifier that is none of these."""
-
-    def but(heads: Collection[str]) -> str:
-        left = "".join(char for char in LETTERS + digits if char not in heads)
-        left += SCRIPTS if "".join(heads).isascii() else ""
-        return f"[{left}]" if left else ""
-
-    def letter_but(heads: Collection[str]) -> str:
-        return but([*heads, *digits])
-
-    spelled = [tuple(name) for name in names if name.isidentifier()]
-    return _beside([(), *spelled], letter_but, but)
-
-
-def _beside(names: Collection[Name], first: _But, other: _But, depth: int = MAX_DEPTH) -> str:
-    """A regular expression of all names but these: the tree of how they begin, left somewhere.
+def _beside(
+    names: Collection[Name], first: _But, other: _But, rest: str, end: str, depth: int = MAX_DEPTH
+) -> str:
+    """All names but these: the tree of how they begin, left somewhere.
 
     Args:
         names: those that do not fit.
-        first: gives a regular expression of the first character when it is none of some.
-        other: that of one further on. Both may give an empty one, where no character is left.
+        first: gives the first character when it is none of some.
+        other: one further on. Both may give nothing, where no character is left.
+        rest: what may follow once it is another name.
+        end: what follows every name.
     """
     heads = dict.fromkeys(name[0] for name in names if name)
     different = first(heads)
-    options = [f"{different}{other(())}*"] if different else []
+    options = [f"{different} {rest}"] if different else []
     for head in heads if depth else ():
         tails = [name[1:] for name in names if name[:1] == (head,)]
-        options.append(re.escape(head) + _beside(tails, other, other, depth - 1))
-    return _any_of([*options, *([] if () in names else [""])])
+        options.append(f"{_said(head)} ({_beside(tails, other, other, rest, end, depth - 1)})")
+    return _either([*options, *([] if () in names else [end])])
 
 
 def _times(rest: str, least: int, most: int | None) -> str:
