@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 from ._format import ARGUMENTS_KEYS, SKIPPED_KEYS, JsonCall
-from ._reader import CallReader, Setting, Start
+from ._reader import CallReader, Setting, Start, fence_line
 from ._values import BAD, DONE, WHITE, ValueReader, next_significant, skip_white
 
 __all__ = ["JsonCallReader"]
@@ -38,10 +38,14 @@ class JsonCallReader(CallReader):
 
     # The steps before the announcement.
 
-    def _open(self, text: str, pos: int) -> int:
+    def _open(self, text: str, pos: int) -> int | None:
         char = text[pos]
         if char in WHITE:
             return skip_white(text, pos)
+        if char == "`" and self.close and not self.in_array and not self.fenced:
+            fence = fence_line(text, pos)
+            self.fenced = bool(fence)
+            return fence or (None if fence is None else self._bad(pos))
         if char == "[" and not self.in_array:
             self.in_array = True
             return pos + 1

@@ -19,7 +19,7 @@ from ._headed_call import HeadedCallReader
 from ._json_call import JsonCallReader
 from ._markers import CLOSE, CUT, PRELUDE, Fence, markers_of
 from ._python_call import PythonCallReader
-from ._reader import CallReader, Offered, Setting, Start
+from ._reader import FENCE, CallReader, Offered, Setting, Start
 from ._repairs import REPAIRS
 from ._tagged_call import TaggedCallReader
 from ._values import BAD, HOLD, MORE, cut, next_significant
@@ -107,6 +107,7 @@ class Parser:
         self._complete = False
         self._end = 0
         self._in_array = False
+        self._in_fence = False
         self._awaited = ""
         """The closing marker of the last call, if it has not come yet."""
 
@@ -226,6 +227,7 @@ class Parser:
         self._lead = self._offset + lead
         self._start = self._offset + opener
         self._in_array = False
+        self._in_fence = self._in_fence and start.in_array
         self._state = self._read_candidate
         return body
 
@@ -272,6 +274,7 @@ class Parser:
         self._index += 1
         self._say(CallBegin(self._index, name, self._start))
         self._in_array = self._call.in_array
+        self._in_fence = self._in_fence or self._call.fenced
         self._state = self._read_call
         return self._reached(after)
 
@@ -349,6 +352,12 @@ class Parser:
         if self._in_array and char == "{" and between == ",":
             self._end_call()
             return self._begin_candidate(text, pos, here, here, self._form, Start(in_array=True))
+        if self._in_fence and not between:
+            if text.startswith(FENCE, here):
+                self._in_fence = False
+                return self._belongs(here + len(FENCE))
+            if cut(FENCE, text, here) and not self._final:
+                return None
         for stop in self._setting.waits:
             whole = len(text) - here == len(stop) and text.startswith(stop, here)
             if whole and self._final:

@@ -22,9 +22,10 @@ class PythonCallReader(CallReader):
             self._step = self._arguments
             return
         self._step = self._fence
-        self.name = start.opening.removeprefix(form.open).strip()
-        if self.name == form.interpreter and self.name not in self._offered:
-            self.name = self._offered.interpreter or self.name
+        name = start.opening.removeprefix(form.open).strip()
+        if name == form.interpreter and name not in self._offered:
+            name = self._offered.interpreter or name
+        self.name = name
 
     def _fence(self, text: str, pos: int) -> int | None:
         here = next_significant(text, pos)

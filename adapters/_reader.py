@@ -109,6 +109,8 @@ class CallReader:
         self.announced = False
         self.in_array = start.in_array
         """The call stands in an array of calls."""
+        self.fenced = False
+        """It stands in a code fence between its markers, alone or with the rest of its array."""
         self.close = form.close.strip()
         """The closing marker that may follow."""
         self.surplus = 0

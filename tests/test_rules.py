@@ -5,9 +5,9 @@
 
 from collections.abc import Callable
 from time import process_time
-from typing import NamedTuple
 
 import pytest
+from cases import Case, check_case
 
 from chat_adapters.adapters import (
     ADAPTERS,
@@ -23,18 +23,11 @@ from chat_adapters.adapters import (
     read_reply,
 )
 from chat_adapters.adapters._repairs import REPAIRS
-from chat_adapters.toolkit.checks import check_cuts, read, reply_of
+from chat_adapters.toolkit.checks import check_cuts, read
 
 MARKED = Format(call=JsonCall(open="<call>", close="</call>"), lead="\n", separator="\n")
 BARE = Format(call=JsonCall(arguments_key="parameters"), separator="; ")
 TOOLS = (Tool("get"), Tool("get_time"))
-
-
-class Case(NamedTuple):
-    reply: str
-    content: str = ""
-    calls: tuple[tuple[str, str], ...] = ()
-    repairs: tuple[str, ...] = ()
 
 
 GET = ("get", '{"a": 1}')
@@ -208,6 +201,10 @@ MARKED_CASES = {
     "a name cut by the end": Case('<call>{"name": "get', '<call>{"name": "get'),
     "a name that cannot be sent": Case(r'<call>{"name": "\ud800"}</call>', r'<call>{"name": "\ud800"}</call>'),
     # 13. Markers out of place.
+    "in a fence between the markers": Case(f"<call>```json\n{WRITTEN_GET}\n```</call> a", " a", (GET,)),
+    "an array in a fence": Case(f"<call>```\n[{WRITTEN_GET}, {WRITTEN_TIME}]```", calls=(GET, TIME)),
+    "a fence that stays open": Case(f"<call>```json\n{WRITTEN_GET} ``x", " ``x", (GET,)),
+    "a fence around no call": Case("<call>```json\nx", "<call>```json\nx"),
     "opener after opener": Case(f"<call>\n<call>{WRITTEN_GET}</call>", "<call>\n", (GET,)),
     "orphan closer": Case("</call> x", "</call> x"),
     "a late closer": Case(f"<call>{WRITTEN_GET} <!-- c --></call>.", " <!-- c -->.", (GET,)),
@@ -242,21 +239,12 @@ BARE_CASES = {
 
 @pytest.mark.parametrize("case", MARKED_CASES.values(), ids=MARKED_CASES)
 def test_marked(case: Case) -> None:
-    check_case(MARKED, case)
+    check_case(MARKED, TOOLS, case)
 
 
 @pytest.mark.parametrize("case", BARE_CASES.values(), ids=BARE_CASES)
 def test_bare(case: Case) -> None:
-    check_case(BARE, case)
-
-
-def check_case(format: Format, case: Case) -> None:
-    reading = check_cuts(format, TOOLS, case.reply)
-    reply = reply_of(format, TOOLS, case.reply)
-    assert (reply.content, reply.calls) == (case.content, case.calls)
-    assert sorted(reading.repairs.items()) == sorted(
-        {kind: case.repairs.count(kind) for kind in case.repairs}.items()
-    )
+    check_case(BARE, TOOLS, case)
 
 
 @pytest.mark.parametrize("kind", sorted(REPAIRS))
@@ -312,7 +300,8 @@ def test_keys_of_a_formats_own_stand_beside_the_usual_ones() -> None:
         ("name", "parameters"),
         ("tool", "arguments"),
     ):
-        check_case(format, Case(f'<call>{{"{name}": "get", "{arguments}": {{"a": 1}}}}</call>', calls=(GET,)))
+        reply = f'<call>{{"{name}": "get", "{arguments}": {{"a": 1}}}}</call>'
+        check_case(format, TOOLS, Case(reply, calls=(GET,)))
 
 
 @pytest.mark.parametrize(
