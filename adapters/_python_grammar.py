@@ -36,9 +36,9 @@ SCRIPTS = r"\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u0131\u0391-\u03a1\u03a3-\u03c9\u0
 # xgrammar takes one of these for \xNN, and hexadecimal digits behind it for a part of that: "\u00e9a" is one character.
 LATIN_1 = re.compile("[\x7f-\xff]")
 COMMA = '"," " "?'
+NOTHING = '""'
 COLON = '":" " "?'
 NUMBER = '"-"? ("0" | [1-9] [0-9]*) ("." [0-9]+)? ([eE] [+\\-]? [0-9]{1,3})?'
-NOTHING = '"\\0"'  # where nothing can stand
 HIGHEST = 10**308  # of a number that has a lower bound alone
 
 # The escapes that mean the same in Python and JSON; not one half of a pair, which is no character.
@@ -221,7 +221,7 @@ class _Rules:
         if first is None:
             return '"[]" | "()"'
         more = self.further(heads[1:], rest, low, high)
-        end, one = (['""'], ['","']) if low < 2 else ([], [])
+        end, one = ([NOTHING], ['","']) if low < 2 else ([], [])
         several = [more] if more else []
         empty = [] if low else ['"[]"', '"()"']
         lists, tuples = _either([*end, *several]), _either([*one, *several])
@@ -291,7 +291,7 @@ class _Rules:
         Right to left: what may follow when so many are written, as few counts apart as there are to tell. Where
         neither minProperties nor maxProperties is given they are two, none (no comma) and some.
         """
-        required = cast("list[str]", schema.get("required", []))
+        required = {*cast("list[str]", schema.get("required", []))}
         items = [
             (write(name, self.value(value)), name in required) for name, value in _properties(schema).items()
         ]
@@ -302,27 +302,29 @@ class _Rules:
         follow = {
             count: self.others(rest, low - count, None if high is None else high - count, count == 0)
             for count in range(min(len(items), most) + 1)
+            if rest is not None or count >= low
         }
-        needed, room = 0, 0
+        least = len(required)
         for index in range(len(items) - 1, -1, -1):
             item, must = items[index]
+            least -= must
             states: dict[int, str] = {}
-            for count in range(min(index, most) + 1):
+            for count in range(min(least, most), min(index, most) + 1):
                 options = []
-                if high is None or count + 1 + needed <= high:
-                    comma = f"{COMMA} " if count else ""
-                    options.append(f"{comma}{item} {follow[min(count + 1, most)]}")
-                if not must and (rest is not None or count + room >= low):
+                after = min(count + 1, most)
+                if after in follow and (high is None or count < high):
+                    options.append(f"{COMMA if count else NOTHING} {item} {follow[after]}")
+                if not must and count in follow:
                     options.append(follow[count])
-                # A count that cannot be, since it leaves out what is required, has no options, and nothing leads to it.
-                states[count] = self.rule(_either(options)) if options else NOTHING
-            needed, room, follow = needed + must, room + 1, states
+                if options:
+                    states[count] = self.rule(_either(options))
+            follow = states
         return follow[0]
 
     def others(self, rest: str | None, least: int, most: int | None, first: bool) -> str:
         """From `least` to `most` further properties."""
         if rest is None or most == 0:
-            return '""'
+            return NOTHING
         if not first:
             return _times(rest, max(least, 0), most)
         found = f"{rest} {_times(rest, max(least - 1, 0), None if most is None else most - 1)}"
