@@ -29,7 +29,7 @@ class Offered:
         self._parameters = {tool.name: tool.parameters for tool in tools}
         self._sorted = sorted(self._parameters)
 
-    def __contains__(self, name: str) -> bool:
+    def __contains__(self, name: object) -> bool:
         return name in self._parameters
 
     def names_of(self, format: Format) -> tuple[str, ...]:
