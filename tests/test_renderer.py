@@ -25,7 +25,7 @@ from vllm.renderers.hf import HfRenderer
 from vllm.renderers.registry import renderer_from_config
 from vllm.tokenizers.registry import cached_tokenizer_from_config
 
-from chat_adapters.adapters import TokenizerError
+from chat_adapters.adapters import ChatAdaptersError, TokenizerError
 from chat_adapters.vllm_plugin import MODE, register
 from chat_adapters.vllm_plugin._contents import SpecialTokens
 from chat_adapters.vllm_plugin.renderer import ContentRenderer
@@ -302,16 +302,18 @@ def test_official_ids_of_chatglm3(tmp_path: Path, shared_dir: Path) -> None:
 
 def test_a_template_cannot_complete_a_token(small: Rendering) -> None:
     """By joining the parts of a content, or by what it writes right beside one."""
-    parts = "{% for message in messages %}{% for part in message['content'] %}{{ part['text'] }}{% endfor %}{% endfor %}"
+    loop = "{% for message in messages %}%s{% endfor %}"
+    whole = loop.replace("%s", "{{ message['content'] }}")
+    parts = loop.replace("%s", "{% for part in message['content'] %}{{ part['text'] }}{% endfor %}")
     words = {token.content for token in small.tokenizer.added_tokens_decoder.values() if token.single_word}
     for text, id in small.special.items():
         for cut in range(1, len(text)):
             first, second = text[:cut], text[cut:]
-            joined: list[tuple[str, tuple[str, ...]]] = [(parts, (first, second))]
+            halves: list[dict[str, Any]] = [{"type": "text", "text": half} for half in (first, second)]
+            joined: list[tuple[str, object]] = [(parts, halves)]
             if text not in words:  # what looks like a word is watched for in parts only
-                joined += [(first + parts, (second,)), (parts + second, (first,))]
-            for template, contents in joined:
-                content = [{"type": "text", "text": content} for content in contents]
+                joined += [(first + whole, second), (whole + second, first)]
+            for template, content in joined:
                 got = prompt(small.mode, [{"role": "user", "content": content}], small.params(template))
                 assert got["prompt"] == text
                 assert id not in got["prompt_token_ids"], template
@@ -379,8 +381,16 @@ def test_a_request_of_all_characters_is_refused(small: Rendering) -> None:
         map(chr, (*range(0x1D800, 0x1DA00), *range(0xF0000, 0xFFFFE), *range(0x100000, 0x10FFFE)))
     )
     messages = [{"role": "user", "content": everything + next(iter(small.special))}]
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ChatAdaptersError, match="every character"):
         prompt(small.mode, messages, small.params())
+
+
+def test_a_request_nested_too_deep_is_refused(small: Rendering) -> None:
+    deep: list[Any] = []
+    for _ in range(600):
+        deep = [deep]
+    with pytest.raises(ChatAdaptersError, match="too deep"):
+        prompt(small.mode, [{"role": "user", "content": "hi"}], small.params(extra=deep))
 
 
 def test_other_tokenizers_are_refused(small: Rendering) -> None:

@@ -13,12 +13,11 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from typing import Any
 
 from tokenizers import Tokenizer
 
-from ..adapters import TokenizerError
+from ..adapters import ChatAdaptersError, TokenizerError
 
 __all__ = ["SpecialTokens"]
 
@@ -77,6 +76,10 @@ class SpecialTokens:
 
         Returns:
             Both, and what turns the characters back; it is empty if nothing had to be hidden.
+
+        Raises:
+            ChatAdaptersError: the request is nested hundreds of levels deep, or hundreds of kilobytes leave no
+                character free. vLLM makes an HTTP 400 of it.
         """
         seen: set[str] = set()
         found = False
@@ -87,13 +90,16 @@ class SpecialTokens:
             found = found or bool(self._pattern.search(text)) or any(edges.spans(text) if edges else ())
             return text
 
-        self._walk(conversation, settings, look)
+        try:
+            self._walk(conversation, settings, look)
+        except RecursionError:
+            raise ChatAdaptersError("the request is nested too deep") from None
         if not found:
             return list(conversation), dict(settings), {}
         free = (character for character in (*_SYMBOLS, *_PRIVATE) if character not in seen)
-        # A request that leaves none is refused by a ValueError, vLLM's HTTP 400.
-        chosen = zip(self._alphabet, islice(free, len(self._alphabet)), strict=True)
-        stand_ins = {ord(character): stand_in for character, stand_in in chosen}
+        stand_ins = {ord(character): chosen for character, chosen in zip(self._alphabet, free, strict=False)}
+        if len(stand_ins) < len(self._alphabet):
+            raise ChatAdaptersError("the contents use every character that could stand in for another")
 
         def hide(text: str, edges: _Edges | None) -> str:
             hidden = self._pattern.sub(lambda token: token[0].translate(stand_ins), text)
