@@ -14,7 +14,6 @@ pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'vllm-cha
 
 from formats import INVENTED
 from tiny import FAMILIES, write_tiny_checkpoint
-from transformers import AutoTokenizer
 from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
 from vllm.entrypoints.openai.responses.protocol import ResponsesRequest
 from vllm.exceptions import VLLMValidationError
@@ -25,6 +24,7 @@ from chat_adapters import vllm_plugin
 from chat_adapters.adapters import ADAPTERS, Adapter, Tool, get, structural_tag
 from chat_adapters.toolkit.checks import pieces
 from chat_adapters.vllm_plugin import register, tool_parser
+from chat_adapters.vllm_plugin.tokenizer import CheckpointTokenizer
 from chat_adapters.vllm_plugin.tool_parser import tool_parser_class
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
@@ -49,7 +49,7 @@ def tokenizers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A tokenizer of each adapter's family."""
     folder = tmp_path_factory.mktemp("tiny")
     return {
-        name: AutoTokenizer.from_pretrained(write_tiny_checkpoint(folder / name, family))
+        name: CheckpointTokenizer.from_pretrained(write_tiny_checkpoint(folder / name, family))
         for name, family in FAMILIES.items()
     }
 

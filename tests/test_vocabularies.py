@@ -35,7 +35,7 @@ def vocabulary(package: str, path: str, split: str) -> Any:
     return tiktoken.Encoding(package, pat_str=split, mergeable_ranks=ranks, special_tokens={})
 
 
-@pytest.mark.parametrize("name", ADAPTERS)
+@pytest.mark.parametrize("name", VOCABULARIES)
 def test_cut_between_tokens(name: str) -> None:
     encoding = vocabulary(*VOCABULARIES[name])
     tools = [Tool("get_weather"), Tool("get_time"), Tool("save_note")]
