@@ -424,4 +424,7 @@ def test_every_route_of_the_server(server: Server) -> None:
     body = {"model": server.name, "messages": [user], "max_tokens": 1}
     usage = server.post("/v1/messages", body)["usage"]
     assert responses.usage
-    assert len(ids) == responses.usage.input_tokens == usage["input_tokens"]
+    assert len(ids) == usage["input_tokens"]
+    assert (
+        len(ids) <= responses.usage.input_tokens
+    )  # a token in the place of its spelling would make it shorter
