@@ -65,6 +65,7 @@ def measure(
             tag = get_model_structural_tag(
                 model, tools, "required", reasoning=False, strict_level=ToolStrictLevel.PARAMETER
             )
+            assert tag is not None
             times["build"].append(time.perf_counter() - began)
             compiler = xgrammar.GrammarCompiler(info, max_threads=2)
             for key in ("cold", "warm"):
