@@ -4,6 +4,8 @@ The weights are random, so the client adds to each request what a trained model 
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -16,7 +18,8 @@ from chat_adapters.toolkit.writing import write_reply
 pytestmark = pytest.mark.server
 
 
-def client_of(server: Server, *replies: str) -> Any:
+@contextmanager
+def client_of(server: Server, *replies: str) -> Iterator[Any]:
     """The program's client; the model gives these replies, one a request."""
     client: Any = OpenAI(api_key="YOUR_API_KEY", base_url=f"{server.url}/v1")
     create = client.chat.completions.create
@@ -27,7 +30,8 @@ def client_of(server: Server, *replies: str) -> Any:
         return create(**request, extra_body=server.replay(script))
 
     client.chat.completions.create = replayed
-    return client
+    with client:
+        yield client
 
 
 # LMDeploy's course, the exercise on function calls: `int` for a type, a content-only assistant message, the result
@@ -72,11 +76,16 @@ LMDEPLOY_TOOLS = [
 @pytest.mark.parametrize("server", ["internlm2_5"], indirect=True, scope="session")
 def test_lmdeploy_computes_16(server: Server, thought: str, more: dict[str, str]) -> None:
     format = get(server.adapter).format
-    client = client_of(
-        server,
+    replies = (
         write_reply(format, ("add", '{"a": 3, "b": 5}'), text=thought),
         write_reply(format, ("mul", '{"a": 8, "b": 2}')),
     )
+    with client_of(server, *replies) as client:
+        assert lmdeploy(client, thought, more) == [8, 16]
+
+
+def lmdeploy(client: Any, thought: str, more: dict[str, str]) -> list[int]:
+    """What the program prints."""
     model_name = client.models.list().data[0].id
     messages: list[dict[str, Any]] = [{"role": "user", "content": "Compute (3+5)*2"}]
     printed = []
@@ -98,7 +107,7 @@ def test_lmdeploy_computes_16(server: Server, thought: str, more: dict[str, str]
             assert (response.choices[0].message.content or "") == thought
             messages.append({"role": "assistant", "content": response.choices[0].message.content})
             messages.append({"role": "environment", "content": "3+5=8", "name": "plugin"})
-    assert printed == [8, 16]
+    return printed
 
 
 # A post on ChatGLM3 and vLLM: it wanted tool calls for three cities. ChatGLM3 calls one tool a turn.
@@ -136,20 +145,25 @@ def test_chatglm3_asks_for_three_cities(server: Server) -> None:
     cities = ["San Francisco", "Tokyo", "Paris"]
     calls = [("get_current_weather", json.dumps({"location": city, "unit": "celsius"})) for city in cities]
     answer = "It is 13 degrees in San Francisco, 5 in Tokyo and Paris."
-    client = client_of(
-        server,
+    replies = (
         write_reply(format, calls[0], text="I will look at each city."),
         write_reply(format, calls[1]),
         write_reply(format, calls[2]),
         write_reply(format, text=answer),
     )
+    with client_of(server, *replies) as client:
+        assert three_cities(client, server.name) == (cities, answer)
+
+
+def three_cities(client: Any, model: str) -> tuple[list[str], str | None]:
+    """The cities that were asked for, and the answer."""
     messages: list[Any] = [
         {"role": "user", "content": "What's the weather like in San Francisco, Tokyo, and Paris?"}
     ]
     called = []
     for _ in range(4):
         response = client.chat.completions.create(
-            model=server.name, messages=messages, tools=CHATGLM3_TOOLS, tool_choice="auto"
+            model=model, messages=messages, tools=CHATGLM3_TOOLS, tool_choice="auto"
         )
         response_message = response.choices[0].message
         tool_calls = response_message.tool_calls
@@ -167,5 +181,4 @@ def test_chatglm3_asks_for_three_cities(server: Server) -> None:
                     "content": get_current_weather(**arguments),
                 }
             )
-    assert called == cities
-    assert response_message.content == answer
+    return called, response_message.content
