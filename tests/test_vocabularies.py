@@ -11,6 +11,8 @@ import pytest
 
 tiktoken: Any = pytest.importorskip("tiktoken", reason="tiktoken comes with vLLM, which is not installed")
 
+from tokenizers import Tokenizer
+
 from chat_adapters.adapters import ADAPTERS, Tool
 from chat_adapters.toolkit.checks import check_cuts
 
@@ -42,6 +44,16 @@ def test_cut_between_tokens(name: str) -> None:
     for path in sorted((FIXTURES / name).glob("*/output.txt")):
         text = path.read_bytes().decode()
         places = list(boundaries(encoding, text))
+        check_cuts(ADAPTERS[name].format, tools, text, [places[::step] for step in (1, 3, 12)])
+
+
+@pytest.mark.parametrize("name", ["chatglm3", "internlm2_5"])
+def test_cut_between_pieces(name: str, shared_dir: Path) -> None:
+    tokenizer = Tokenizer.from_file(str(shared_dir / "tokenizers" / name / "tokenizer.json"))
+    tools = [Tool("get_weather"), Tool("get_time"), Tool("code_interpreter")]
+    for path in sorted((FIXTURES / name).glob("*/output.txt")):
+        text = path.read_bytes().decode()
+        places = [end for _, end in tokenizer.encode(text, add_special_tokens=False).offsets]
         check_cuts(ADAPTERS[name].format, tools, text, [places[::step] for step in (1, 3, 12)])
 
 
