@@ -207,6 +207,7 @@ CHATGLM3_CASES = {
     # Several.
     "two turns": Case(call("get") + "<|assistant|>" + call("web_search"), calls=(GET, WEB)),
     "two turns, with a blank": Case(call("get") + "<|assistant|> " + call("web_search"), calls=(GET, WEB)),
+    "two behind an underscore": Case("\n x_<|assistant|>" + call("get") + call("get"), "x_", (GET, GET)),
     "two without a marker": Case(call("get") + call("get") + "\n" + call("web_search"), calls=(GET, GET, WEB)),
     "two under one name": Case(
         call("get", "a=1)\ntool_call(b=2); tool_call("),
@@ -513,6 +514,13 @@ def test_what_stands_in_a_parenthesis_leaves_at_its_first_comma() -> None:
     assert parser.feed("(('x', [2]") == []
     assert parser.feed(")") == []
     assert parser.feed(", 3") == [Arguments(0, '[["x", [2]], 3')]
+
+
+def test_bad_arguments_stream_as_they_are_written() -> None:
+    for written in ("(5 6)", "((3 4", "[(((x"):
+        reading = read(CHATGLM3, TOOLS, [*call("get", f"a={written}, b=2")])
+        said = "".join(event.text for event in reading.events if isinstance(event, Arguments))
+        assert said == f'{{"a": {written}, b=2)\n'
 
 
 DAMAGED = {
