@@ -28,6 +28,7 @@ from ._format import (
     Tool,
 )
 from ._grammar import Choice, structural_tag
+from ._json_schema import as_json_schema
 from ._parser import Parser
 from ._repairs import REPAIRS
 from ._reply import Call, Reply, read_reply
@@ -68,6 +69,7 @@ __all__ = [
     "Tool",
     "ToolNameError",
     "UnknownAdapterError",
+    "as_json_schema",
     "choose",
     "get",
     "read_reply",

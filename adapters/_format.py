@@ -1,7 +1,7 @@
 """What a model family writes, as frozen data: the one description that parser and grammar come from."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -31,7 +31,7 @@ class Tool(NamedTuple):
     """What parser and grammar need to know of a tool: its name, and its parameters as the request gave them."""
 
     name: str
-    parameters: Mapping[str, object] | bool | None = None
+    parameters: Mapping[str, object] | Sequence[object] | bool | None = None
 
 
 def _check_name(name: str) -> None:

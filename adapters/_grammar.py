@@ -10,8 +10,9 @@ from typing import Literal, cast
 
 from ._errors import SchemaError
 from ._format import Format, HeadedCall, JsonCall, PythonCall, Tool
+from ._normal_form import each
 from ._python_grammar import keyword_arguments
-from ._schema import each, normalise
+from ._schema import normalise
 
 __all__ = ["Choice", "structural_tag"]
 

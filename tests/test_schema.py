@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chat_adapters.adapters import SchemaError
+from chat_adapters.adapters import SchemaError, as_json_schema
 from chat_adapters.adapters._schema import normalise
 
 Json = Any
@@ -55,6 +55,147 @@ def test_without_properties_an_object_is_free(parameters: Json) -> None:
 )
 def test_names_of_types(written: str | list[str], meant: Json) -> None:
     assert of({"type": written}) == meant
+
+
+PAIR = {"type": "array", "prefixItems": [{"type": "integer"}] * 2, "items": False, "minItems": 2}
+INTEGERS = {"type": "array", "items": {"type": "integer"}}
+TEXTS = {"type": "array", "items": STRING}
+DATE = {"type": "string", "format": "date"}
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("tuple[int, int]", PAIR),
+        ("Tuple[int, ...]", INTEGERS),
+        ("tuple[()]", {"type": "array", "maxItems": 0}),
+        ("List[str]", TEXTS),
+        ("list[dict]", {"type": "array", "items": {"type": "object"}}),
+        ("Dict[str, int]", {"type": "object", "additionalProperties": {"type": "integer"}}),
+        ("Optional[int]", {"anyOf": [{"type": "integer"}, NULL]}),
+        ("Union[int, str]", {"anyOf": [{"type": "integer"}, STRING]}),
+        ("int | None", {"anyOf": [{"type": "integer"}, NULL]}),
+        ("int?", {"anyOf": [{"type": "integer"}, NULL]}),
+        ('Literal["a", \'b c\', 1, -2.5, True, None]', {"enum": ["a", "b c", 1, -2.5, True, None]}),
+        ('"km" | "mi"', {"enum": ["km", "mi"]}),
+        ("array<string>", TEXTS),
+        ("string[]", TEXTS),
+        ("(int | str)[]", {"type": "array", "items": {"anyOf": [{"type": "integer"}, STRING]}}),
+        ("typing.List[typing.Optional[datetime.date]]", {"type": "array", "items": {"anyOf": [DATE, NULL]}}),
+        ("array<map<string, int[]>>", {"type": "array", "items": {"type": "object", "additionalProperties": INTEGERS}}),
+        ("datetime", {"type": "string", "format": "date-time"}),
+        ("float64", {"type": "number"}),
+        ("uint8", {"type": "integer", "minimum": 0}),
+        ("bytes", STRING),
+        ("Set[int]", {**INTEGERS, "uniqueItems": True}),
+        ("HashMap", {"type": "object"}),
+        ("List[Any]", {"type": "array", "items": {}}),
+        ("Any", {}),
+        (["int", "null"], {"type": ["integer", "null"]}),
+        (["List[int]", "null"], {"anyOf": [INTEGERS, NULL]}),
+    ],
+)  # fmt: skip
+def test_types_as_people_write_them(written: Json, meant: Json) -> None:
+    def beside(words: Json) -> Json:
+        return {"type": "object", "properties": {"x": {"description": "d", **words}}}
+
+    assert as_json_schema(beside({"type": written})) == beside(meant)
+    assert of({"type": written}) == of(meant)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["strng", "", " ", "List[strng]", "list[", "list]", "list[int, str]", "dict[int]", "[int]", "int int", "int |", "tuple[...]",
+     "tuple[int, int, ...]", "list[int, ...]", "Optional[int, str]", "Literal[int]", "()", "...", "1 +", "x" * 5000, "(" * 500, "list[" * 100],
+)  # fmt: skip
+def test_what_is_no_type_is_an_error_with_its_place(written: str) -> None:
+    with pytest.raises(
+        SchemaError, match=r"^properties\.x\.type: there is no type .*; the types are any, array"
+    ):
+        of({"type": written})
+    parameters = {"properties": {"x": {"type": written}}}
+    assert as_json_schema(parameters) is parameters
+
+
+def test_a_name_beside_what_it_stands_for_says_both() -> None:
+    written = {"type": "List[str]", "items": {"type": "str", "minLength": 1}, "maxItems": 2}
+    assert of(written) == {"type": "array", "items": {**STRING, "minLength": 1}, "maxItems": 2}
+    assert of({"type": "Optional[int]", "minimum": 1}) == {"anyOf": [{**INTEGER, "minimum": 1}, NULL]}
+    assert of({"type": "list[int]", "items": INTEGER}) == of(INTEGERS)
+
+
+LISTED = [
+    {"name": "location", "type": "str", "description": "district", "required": True},
+    {"name": "days", "type": "int", "minimum": 1, "default": 3, "required": False},
+    {"name": "unit", "enum": ["c", "f"], "required": "true"},
+    {"name": "range", "type": "tuple[int, int]", "required": "False"},
+    {"name": "more", "type": "object", "properties": [{"name": "a", "type": "int", "required": True}], "required": ["b"]},
+    {"name": "note"},
+]  # fmt: skip
+
+
+def test_a_list_of_parameters_is_an_object() -> None:
+    more = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["b", "a"]}
+    meant = {
+        "type": "object",
+        "properties": {
+            "location": {**STRING, "description": "district"},
+            "days": {"type": "integer", "minimum": 1, "default": 3},
+            "unit": {"enum": ["c", "f"]},
+            "range": PAIR,
+            "more": more,
+            "note": {},
+        },
+        "required": ["location", "unit"],
+    }
+    assert as_json_schema(LISTED) == meant
+    assert as_json_schema(meant) is meant
+    assert normalise(LISTED) == normalise(meant)
+    assert normalise([]).schema == object_of({})
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        (["city"], "parameters.0: must be an object, not 'city'"),
+        ([{"type": "string"}], "parameters.0.name: must be a string, not None"),
+        ([{"name": "a"}, {"name": "a"}], "parameters.1.name: another parameter is called 'a' already"),
+    ],
+)
+def test_a_list_that_is_none_of_parameters_is_an_error(entries: Json, message: str) -> None:
+    for read in (as_json_schema, normalise):
+        with pytest.raises(SchemaError) as caught:
+            read(entries)
+        assert str(caught.value).startswith(message)
+
+
+def test_as_json_schema_reaches_every_schema_and_no_value() -> None:
+    inner, meant = {"type": "int"}, {"type": "integer"}
+    for word in ("items", "additionalProperties", "not", "if", "then", "contains", "propertyNames"):
+        assert as_json_schema({word: inner}) == {word: meant}
+    for word in ("properties", "$defs", "definitions", "patternProperties"):
+        assert as_json_schema({word: {"type": inner}}) == {word: {"type": meant}}
+    for word in ("allOf", "anyOf", "oneOf", "prefixItems", "items"):
+        assert as_json_schema({word: [inner, True]}) == {word: [meant, True]}
+    for word in ("default", "const", "examples", "enum", "description", "x-mine"):
+        parameters = {word: inner}
+        assert as_json_schema(parameters) is parameters
+    third = {"properties": {"a": {"type": "string", "required": True}, "b": {"required": False}}}
+    assert as_json_schema(third) == {"properties": {"a": STRING, "b": {}}, "required": ["a"]}
+
+
+@pytest.mark.parametrize(
+    "parameters", [None, True, 5, {}, {"type": 5}, {"properties": 5, "type": ["odd", 5]}]
+)
+def test_as_json_schema_leaves_what_it_does_not_understand(parameters: Json) -> None:
+    assert as_json_schema(parameters) is parameters
+
+
+def test_as_json_schema_leaves_depths_alone() -> None:
+    deep: Json = {}
+    for _ in range(100_000):
+        deep = {"items": deep}
+    assert as_json_schema(deep) is deep
 
 
 @pytest.mark.parametrize(
@@ -263,7 +404,7 @@ def test_pointers_are_decoded() -> None:
         ),
         ({"type": 5}, "properties.x.type: must be a list, not 5"),
         ({"type": ["string", 5]}, "properties.x.type: there is no type 5"),
-        ({"properties": []}, "properties.x.properties: must be an object, not []"),
+        ({"properties": "y"}, "properties.x.properties: must be an object, not 'y'"),
         ({"properties": {"y": "string"}}, "properties.x.properties.y: must be an object, not 'string'"),
         ({"required": "y"}, "properties.x.required: must be a list, not 'y'"),
         ({"required": [1]}, "properties.x.required: must be a string, not 1"),

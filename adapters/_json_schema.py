@@ -1,0 +1,149 @@
+"""Parameters as people write them, rewritten as JSON Schema: names of types, lists of parameters, draft 3.
+
+    [{"name": "city", "type": "str", "description": "...", "required": true}]
+
+becomes
+
+    {"type": "object", "properties": {"city": {"type": "string", "description": "..."}}, "required": ["city"]}
+
+Nothing else changes: the template shows the model what this gives, the normal form builds on it.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from ._errors import SchemaError
+from ._places import Place, Words, error, list_, mapping, shown, text
+from ._type_names import JSON_TYPES, read_type
+
+__all__ = ["as_json_schema", "of_list", "spelled_out"]
+
+IN_OBJECTS = frozenset({"properties", "patternProperties", "dependentSchemas", "$defs", "definitions"})
+IN_LISTS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems", "items"})
+ALONE = frozenset(
+    """items additionalItems additionalProperties contains propertyNames unevaluatedItems unevaluatedProperties
+    not if then else""".split()  # noqa: SIM905
+)
+MAX_DEPTH = 64
+LIST = "parameters"
+
+
+def as_json_schema(parameters: object) -> object:
+    """The parameters of a tool as JSON Schema, descriptions and all; the same object where they are that already.
+
+    A list of parameters (`parameters` of ModelScope-Agent, `params` of the ChatGLM3 demo) becomes an object; an entry
+    is a schema with a `name`, required if `required` is true or "true". Names of types are spelled out at any depth,
+    and so is `required: true` beside a property's type (draft 3). What is not understood stays as it is: `normalise`
+    says what is wrong with it, when a grammar is asked for. Parts of the result may be the caller's own.
+
+    Raises:
+        SchemaError: a list is not one of parameters; the message begins with the place, `parameters.0.name: `.
+    """
+    if isinstance(parameters, list | tuple):
+        parameters = of_list(parameters, ())
+    return _rewritten(parameters, 0)
+
+
+def of_list(entries: Sequence[object], at: Place) -> dict[str, object]:
+    """The object that a list of parameters describes."""
+    properties: dict[str, object] = {}
+    required = []
+    for index, entry in enumerate(entries):
+        place = (*(at or (LIST,)), str(index))
+        words = mapping(entry, place)
+        name = text(words.get("name"), (*place, "name"))
+        if name in properties:
+            raise error((*place, "name"), f"another parameter is called {shown(name)} already")
+        properties[name] = {word: value for word, value in words.items() if word != "name"}
+        if _says_yes_or_no(words.get("required")) == "yes":
+            required.append(name)
+    found: dict[str, object] = {"type": "object", "properties": properties}
+    return {**found, "required": required} if required else found
+
+
+def spelled_out(words: Words, at: Place) -> Words:
+    """One schema with its type in JSON Schema's words and its properties as an object; not those inside it.
+
+    Raises:
+        SchemaError: there is no such type, or this is no list of parameters.
+    """
+    if "required" in words and _says_yes_or_no(
+        words["required"]
+    ):  # of draft 3; the object around it reads it
+        words = {word: value for word, value in words.items() if word != "required"}
+    properties = words.get("properties")
+    if isinstance(properties, list | tuple):
+        listed = of_list(properties, (*at, "properties"))
+        given = [*list_(words.get("required") or [], (*at, "required")), *_list(listed.get("required"))]
+        words = {**words, "properties": listed["properties"], **({"required": given} if given else {})}
+    elif isinstance(properties, Mapping):
+        wanted = [
+            name
+            for name, inner in properties.items()
+            if isinstance(inner, Mapping) and _says_yes_or_no(inner.get("required")) == "yes"
+        ]
+        if wanted:
+            before = list_(words.get("required") or [], (*at, "required"))
+            words = {**words, "required": [*before, *(name for name in wanted if name not in before)]}
+    type_ = words.get("type")
+    if type_ is None or (isinstance(type_, str) and type_ in JSON_TYPES):
+        return words
+    found = _type(type_, (*at, "type"))
+    if found is None:
+        return words
+    rest = {word: value for word, value in words.items() if word != "type"}
+    if any(word in rest and rest[word] != value for word, value in found.items()):
+        return {**rest, "allOf": [*list_(rest.get("allOf", []), (*at, "allOf")), found]}
+    return {**found, **rest} if found else rest
+
+
+def _type(named: object, at: Place) -> dict[str, object] | None:
+    """What these names of types stand for; None if they are JSON Schema's own."""
+    if isinstance(named, str):
+        return read_type(named, at)
+    names = list_(named, at)
+    if all(isinstance(name, str) and name in JSON_TYPES for name in names):
+        return None
+    found = []
+    for name in names:
+        if not isinstance(name, str):
+            raise error(at, f"there is no type {shown(name)}; the types are {', '.join(sorted(JSON_TYPES))}")
+        found.append(read_type(name, at))
+    if {} in found:
+        return {}
+    if all(option.keys() == {"type"} for option in found):
+        return {"type": [option["type"] for option in found]}
+    return {"anyOf": found}
+
+
+def _rewritten(schema: object, depth: int) -> object:
+    if not isinstance(schema, Mapping) or depth > MAX_DEPTH:
+        return schema
+    try:
+        words = spelled_out(schema, ())
+    except SchemaError:
+        words = schema
+    changed: dict[str, object] = {}
+    for word, value in words.items():
+        new: object = value
+        if word in IN_OBJECTS and isinstance(value, Mapping):
+            inner = {name: _rewritten(part, depth + 1) for name, part in value.items()}
+            new = inner if any(inner[name] is not value[name] for name in value) else value
+        elif word in IN_LISTS and isinstance(value, list | tuple):
+            parts = [_rewritten(part, depth + 1) for part in value]
+            new = parts if any(a is not b for a, b in zip(parts, value, strict=True)) else value
+        elif word in ALONE:
+            new = _rewritten(value, depth + 1)
+        if new is not value:
+            changed[word] = new
+    return {**words, **changed} if changed else words
+
+
+def _says_yes_or_no(required: object) -> str:
+    """`required` as one property says it of itself; empty where it is a list, or nothing of the kind."""
+    if isinstance(required, str):
+        required = {"true": True, "false": False}.get(required.casefold())
+    return "" if not isinstance(required, bool) else "yes" if required else "no"
+
+
+def _list(value: object) -> Sequence[object]:
+    return value if isinstance(value, list) else []
