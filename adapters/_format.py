@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from string import ascii_letters, digits
 from typing import ClassVar, NamedTuple
 
 from ._errors import FormatError, ToolNameError
@@ -22,6 +23,7 @@ __all__ = [
 
 ARGUMENTS_KEYS = ("arguments", "parameters")
 SKIPPED_KEYS = ("type", "id")
+NAME_LETTERS = ascii_letters + digits + "_./-"
 NAME_CHARS = "[A-Za-z0-9_./-]"
 MAX_NAME = 64
 TOOL_NAME = re.compile(f"{NAME_CHARS}{{1,{MAX_NAME}}}")

@@ -1,12 +1,12 @@
 """Finds a format's markers in text, whole ones and one that the end of the text has cut."""
 
 import re
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
+from functools import cache
 
 from ._format import MAX_NAME, NAME_CHARS, Form, Format, PythonCall
 
-__all__ = ["CLOSE", "CUT", "PRELUDE", "Fence", "Markers", "markers_of"]
+__all__ = ["CLOSE", "CUT", "LINE", "PRELUDE", "WORD", "Fence", "Markers", "markers_of"]
 
 CLOSE = "close"
 """The group of a closing marker."""
@@ -14,6 +14,11 @@ CUT = "cut"
 """The group of what may become a marker with more text."""
 PRELUDE = "prelude"
 """The group of markup that a reply may begin with."""
+
+LINE = "line"
+"""The group of the line feed behind what may be a name."""
+WORD = "word"
+"""The group of what may become a name with more text."""
 
 # Some tokenizers put white space between two special tokens when they write them as text.
 _BETWEEN_TOKENS = re.compile(r"(?<=[>\]])(?=[<\[])")
@@ -26,18 +31,13 @@ class Markers:
     """The markers of a format.
 
     Its patterns match an opening marker, in the group `form0`, `form1`... of its form, with the lead before it; or
-    a closing marker; or a prelude; or what may still become one of these.
+    a closing marker; or a prelude; or what may still become one of these. Where a name opens a call, they match what
+    may be one: which names do, the patterns do not know.
     """
 
-    def __init__(self, format: Format, names: tuple[str, ...]) -> None:
-        """
-        Args:
-            format: what the model writes.
-            names: the names that open a call where the format has them before its markers.
-        """
+    def __init__(self, format: Format) -> None:
         self.forms: dict[str, Form] = {f"form{index}": form for index, form in enumerate(format.forms)}
         self._lead = format.lead
-        self._names = names
         self._patterns: dict[tuple[str, str], re.Pattern[str]] = {}
         self.start = self._start(format.preludes)
         """What counts only at the start of a reply, and what may become that; they match nothing if nothing does."""
@@ -63,55 +63,57 @@ class Markers:
             whole: list[str] = []
             cuts: list[str] = []
             for group, form in forms.items():
+                opener = _atoms(form.open.strip() or "{")
+                cuts.append("" if form.at_line_start else _beginnings(opener))
+                if isinstance(form, PythonCall):
+                    turn = "".join(opener) + _BLANKS
+                    cuts.append(f"{turn}{NAME_CHARS}{{0,{MAX_NAME}}}")
+                    if where == "text":
+                        whole.append(f"(?P<{group}>{turn}{_NAME}\n)|(?P<{LINE}>(?<={NAME_CHARS})\n)")
+                        whole.append(rf"(?P<{WORD}>{NAME_CHARS}\Z)")
+                    elif where == "adjacent":
+                        whole.append(f"(?P<{group}>(?:{turn})?{_NAME}\n)")
+                        whole.append(rf"(?P<{WORD}>{_NAME}\Z)")
+                    else:
+                        whole.append(f"(?P<{group}>{turn}{_NAME}\n)")
+                    continue
                 lead = ("\n" if form.at_line_start else self._lead) if led else ""
                 optional = "" if form.at_line_start else "?"
-                whole.append(f"(?:{re.escape(lead)}){optional}(?P<{group}>{self._opener(form)})")
-                opener = _atoms(form.open.strip() or "{")
-                cuts.append(_beginnings([[*map(re.escape, lead), *opener]]))
-                cuts.append("" if form.at_line_start else _beginnings([opener]))
-                if isinstance(form, PythonCall):
-                    cuts += [
-                        f"{_any(opener)}{_BLANKS}{NAME_CHARS}{{0,{MAX_NAME}}}",
-                        _beginnings(self._lines()),
-                    ]
+                whole.append(f"(?:{re.escape(lead)}){optional}(?P<{group}>{_opener(form)})")
+                cuts.append(_beginnings([*map(re.escape, lead), *opener]))
             if close:
                 whole.append(f"(?P<{CLOSE}>{re.escape(close)})")
-                cuts.append(_beginnings([_atoms(close)]))
+                cuts.append(_beginnings(_atoms(close)))
             cut = "|".join(sorted({*filter(None, cuts)}))
             self._patterns[key] = re.compile(
                 "|".join([*whole, rf"(?P<{CUT}>(?:{cut})\Z)"] if cut else whole or ["(?!)"])
             )
         return self._patterns[key]
 
-    def _opener(self, form: Form) -> str:
-        opener = _any(_atoms(form.open.strip()))
-        if isinstance(form, PythonCall):
-            return f"(?:{opener}{_BLANKS})?{_trie(self._lines())}|{opener}{_BLANKS}{_NAME}\n"
-        return opener or r"[{\[]"
-
     def _start(self, preludes: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
         whole, cuts = self._line_start()
         for group, form in self.forms.items():
             if isinstance(form, PythonCall):
-                # Not one that ends like an offered name, unless that is a part of it: then text and name are glued.
-                other = _NAME + "".join(f"(?<![^_/-]{re.escape(name)})" for name in self._names) + "\n"
-                whole.append(f"(?P<{group}>{_BLANKS}(?:{_trie(self._lines())}|{other}))")
-                cuts.append(f"{_BLANKS}(?:{NAME_CHARS}{{0,{MAX_NAME}}}|{_beginnings(self._lines())})")
+                whole.append(f"(?P<{group}>{_BLANKS}{_NAME}\n)")
+                cuts.append(f"{_BLANKS}{NAME_CHARS}{{0,{MAX_NAME}}}")
         if preludes:
             longest_first = sorted(preludes, key=len, reverse=True)
             whole.append(f"(?P<{PRELUDE}>{'|'.join(map(re.escape, longest_first))})")
-            cuts.append(_beginnings(map(_atoms, preludes)))
+            cuts += [_beginnings(_atoms(prelude)) for prelude in preludes]
         return _pair(whole, cuts)
 
     def _line_start(self) -> tuple[list[str], list[str]]:
         forms = {group: form for group, form in self.forms.items() if form.at_line_start}
         return (
-            [f"(?P<{group}>{self._opener(form)})" for group, form in forms.items()],
-            [_beginnings([_atoms(form.open.strip())]) for form in forms.values()],
+            [f"(?P<{group}>{_opener(form)})" for group, form in forms.items()],
+            [_beginnings(_atoms(form.open.strip())) for form in forms.values()],
         )
 
-    def _lines(self) -> list[list[str]]:
-        return [_atoms(name + "\n") for name in self._names]
+
+@cache
+def markers_of(format: Format) -> Markers:
+    """The markers of a format; their patterns are made once."""
+    return Markers(format)
 
 
 def _pair(whole: list[str], cuts: list[str]) -> tuple[re.Pattern[str], re.Pattern[str]]:
@@ -119,10 +121,8 @@ def _pair(whole: list[str], cuts: list[str]) -> tuple[re.Pattern[str], re.Patter
     return re.compile("|".join(whole) or "(?!)"), re.compile(rf"(?:{cut})\Z" if cut else "(?!)")
 
 
-@lru_cache(maxsize=64)
-def markers_of(format: Format, names: tuple[str, ...] = ()) -> Markers:
-    """The markers of a format; their patterns are made once."""
-    return Markers(format, names)
+def _opener(form: Form) -> str:
+    return "".join(_atoms(form.open.strip())) or r"[{\[]"
 
 
 def _atoms(literal: str) -> list[str]:
@@ -134,30 +134,12 @@ def _atoms(literal: str) -> list[str]:
     return atoms
 
 
-def _any(atoms: Sequence[str]) -> str:
-    return "".join(atoms)
-
-
-def _trie(literals: Iterable[Sequence[str]]) -> str:
-    """One pattern for all the literals, each step of it for those that begin alike: `a(?:b|c)` for `ab` and `ac`."""
-    return f"(?:{_branches(literals, '(?:{})') or '(?!)'})"
-
-
-def _beginnings(literals: Iterable[Sequence[str]]) -> str:
-    """Every proper beginning of the literals: `a(?:b(?:c)?)?` for `abcd`."""
-    return _branches([literal[:-1] for literal in literals], "(?:{})?")
-
-
-def _branches(literals: Iterable[Sequence[str]], step: str) -> str:
-    by_first: dict[str, list[Sequence[str]]] = {}
-    for literal in literals:
-        if literal:
-            by_first.setdefault(literal[0], []).append(literal[1:])
-    return "|".join(first + _step(_branches(group, step), step) for first, group in by_first.items())
-
-
-def _step(rest: str, step: str) -> str:
-    return step.format(rest) if rest else ""
+def _beginnings(atoms: Sequence[str]) -> str:
+    """Every proper beginning of a literal: `a(?:b(?:c)?)?` for `abcd`."""
+    pattern = ""
+    for atom in reversed(atoms[:-1]):
+        pattern = atom + (f"(?:{pattern})?" if pattern else "")
+    return pattern
 
 
 class Fence:

@@ -17,7 +17,8 @@ from ._events import Arguments, CallBegin, CallEnd, Event, Markup, Text
 from ._format import CodeCall, Form, Format, HeadedCall, JsonCall, PythonCall, TaggedCall, Tool
 from ._headed_call import HeadedCallReader
 from ._json_call import JsonCallReader
-from ._markers import CLOSE, CUT, PRELUDE, Fence, markers_of
+from ._markers import CLOSE, CUT, LINE, PRELUDE, WORD, Fence, markers_of
+from ._names import Names
 from ._python_call import PythonCallReader
 from ._reader import FENCE, CallReader, Offered, Setting, Start
 from ._repairs import REPAIRS
@@ -38,8 +39,6 @@ _READERS: dict[type, Callable[..., CallReader]] = {
     PythonCall: PythonCallReader,
     TaggedCall: TaggedCallReader,
 }
-# Behind one of these a name is the end of a longer one.
-_JOINTS = ("_", "/", "-")
 _SEPARATOR = re.compile(rf"[;, \t\n\r]{{0,{HOLD}}}")
 
 
@@ -79,7 +78,8 @@ class Parser:
         """How often each repair was made in a call."""
         self._offered = Offered(tools)
         self._setting = Setting(self._offered, repairs, format.waits)
-        self._markers = markers_of(format, self._offered.names_of(format))
+        self._markers = markers_of(format)
+        self._names = Names(format, self._offered)
         self._forward_unknown = unknown_tools == "forward"
         self._fence = Fence()
         self._begun = False
@@ -176,6 +176,8 @@ class Parser:
         if found is None:
             return pos
         if found.lastgroup != PRELUDE:
+            if self._is_unknown(found) and self._names.ending(text, pos, found.end() - 1, "") is not None:
+                return pos  # text and name are glued
             return self._begin(text, pos, found, prompted=not self._begun)
         self._begun = True
         self._say(Markup("prelude", self._offset + pos, self._offset + found.end()))
@@ -184,15 +186,23 @@ class Parser:
 
     def _read_text(self, text: str, pos: int) -> int | None:
         found = self._markers.text(self._awaited).search(text, pos)
-        if found is None or (found.lastgroup == CUT and self._final):
+        if found is None or (found.lastgroup in (CUT, WORD) and self._final):
             self._say_text(text[pos:], self._offset + pos)
             return len(text)
         start = found.start()
+        if found.lastgroup == LINE:
+            name = self._names.ending(text, pos, start, self._last)
+            start = found.end() if name is None else name
+        elif found.lastgroup == WORD:
+            start = self._names.beginning(text, pos)
         if start > pos:
             self._say_text(text[pos:start], self._offset + pos)
             return start
-        if found.lastgroup == CUT:
+        if found.lastgroup in (CUT, WORD):
             return None
+        if found.lastgroup == LINE:
+            end = found.end()
+            return self._begin_candidate(text, pos, pos, end, self._names.form, Start(text[pos:end]))
         if found.lastgroup == CLOSE:
             self._awaited = ""
             self._say(Markup("close", self._offset + pos, self._offset + found.end()))
@@ -208,8 +218,7 @@ class Parser:
         assert group is not None
         form = self._markers.forms[group]
         opener = found.start(group)
-        glued = isinstance(form, PythonCall) and not prompted and not found[group].startswith(form.open)
-        if (glued and self._last in _JOINTS) or (not form.marked and self._fence.open):
+        if not form.marked and self._fence.open:
             self._state = self._read_text
             self._say_text(text[lead : opener + 1], self._offset + lead)
             return opener + 1
@@ -371,16 +380,34 @@ class Parser:
                 return self._begin_candidate(text, pos, here, here + len(again), self._form, start)
             if cut(again, text, here) and not self._final:
                 return None
-        found = self._markers.adjacent(self._awaited).match(text, here)
-        if found is None or (found.lastgroup == CUT and self._final):
+        found = self._adjacent(text, here)
+        if found is None:
             return self._leave_call(pos)
-        if found.lastgroup == CUT:
+        if found.lastgroup in (CUT, WORD):
             return None
         if found.lastgroup == CLOSE:
             self._awaited = ""
             return self._belongs(found.end())
         self._end_call()
         return self._begin(text, pos, found)
+
+    def _adjacent(self, text: str, here: int) -> re.Match[str] | None:
+        """The marker that stands here, or what may become one."""
+        found = self._markers.adjacent(self._awaited).match(text, here)
+        if found is None or (found.lastgroup in (CUT, WORD) and self._final):
+            return None
+        if found.lastgroup == WORD:
+            return found if self._names.could_begin(found.group()) else None
+        return None if self._is_unknown(found) else found
+
+    def _is_unknown(self, found: re.Match[str]) -> bool:
+        """Whether what was found is a line with no marker, and a name that was not offered."""
+        form = self._markers.forms.get(found.lastgroup or "")
+        return (
+            isinstance(form, PythonCall)
+            and not found.group().startswith(form.open)
+            and found.group().strip() not in self._names
+        )
 
     def _read_surplus(self, text: str, pos: int, brace: int) -> int | None:
         """A closing brace too many belongs to the call if an opening one was doubled, or before a marker or the end."""
@@ -392,10 +419,10 @@ class Parser:
             if not self._final:
                 return None
         else:
-            found = self._markers.adjacent(self._awaited).match(text, here)
-            if found is None or (found.lastgroup == CUT and self._final):
+            found = self._adjacent(text, here)
+            if found is None:
                 return self._leave_call(pos)
-            if found.lastgroup == CUT:
+            if found.lastgroup in (CUT, WORD):
                 return None
         repairs = self._call.repairs
         if repairs.counts["surplus_brace"] or not repairs.make("surplus_brace"):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from ._decoded_value import DecodedReader, opening_in_string
-from ._format import TOOL_NAME, Form, Format, PythonCall, Tool
+from ._format import Form, Tool
 from ._raw_value import RawReader
 from ._repairs import REPAIRS, Repairs
 from ._values import BAD, DONE, MORE, Value, ValueReader, cut
@@ -31,14 +31,6 @@ class Offered:
 
     def __contains__(self, name: object) -> bool:
         return name in self._parameters
-
-    def names_of(self, format: Format) -> tuple[str, ...]:
-        """The names that open a call in a format that has them before its markers."""
-        calls = [form for form in format.forms if isinstance(form, PythonCall)]
-        if not calls:
-            return ()
-        aliases = {call.interpreter for call in calls if call.interpreter and self.interpreter}
-        return tuple(sorted({name for name in self._sorted if TOOL_NAME.fullmatch(name)} | aliases))
 
     def could_begin(self, start: str) -> bool:
         """Whether some name begins like this."""
