@@ -25,7 +25,7 @@ from vllm.renderers.hf import HfRenderer
 from vllm.renderers.registry import renderer_from_config
 from vllm.tokenizers.registry import cached_tokenizer_from_config
 
-from chat_adapters.adapters import ChatAdaptersError, TokenizerError
+from chat_adapters.adapters import Adapter, ChatAdaptersError, TokenizerError
 from chat_adapters.vllm_plugin import MODE, register
 from chat_adapters.vllm_plugin._contents import SpecialTokens
 from chat_adapters.vllm_plugin.renderer import ContentRenderer
@@ -405,26 +405,41 @@ def test_other_tokenizers_are_refused(small: Rendering) -> None:
 
 
 @pytest.mark.server
-def test_every_route_of_the_server(server: Server) -> None:
-    if server.adapter != "chatglm3":
-        pytest.skip("the server of one family runs in the mode")
-    content = "a <|observation|> b"
-    system: Any = {"role": "system", "content": content}
-    user: Any = {"role": "user", "content": content}
-    tokens = server.post("/tokenize", {"model": server.name, "messages": [system, user]})["tokens"]
-    assert server.text(tokens).count("<|observation|>") == 2
-    (observation,) = server.ids("<|observation|>")
-    assert observation not in tokens
+@pytest.mark.parametrize(
+    "server",
+    [name for name, family in FAMILIES.items() if MODE in family.arguments],
+    indirect=True,
+    scope="session",
+)
+def test_every_route_of_the_server(server: Server, adapter: Adapter) -> None:
+    special = adapter.stop_tokens[0]
+    (token,) = server.ids(special)
+
+    def messages(content: str) -> Any:
+        return [{"role": "system", "content": content}, {"role": "user", "content": content}]
+
+    def tokens(content: str) -> list[int]:
+        ids: list[int] = server.post("/tokenize", {"model": server.name, "messages": messages(content)})[
+            "tokens"
+        ]
+        return ids
+
+    content = f"a {special} b"
+    ids = tokens(content)
+    assert ids.count(token) == tokens("a b").count(token)
+    assert server.text(ids).count(content) == 2
+    system, user = messages(content)
     chat = server.client.chat.completions.create(
-        model=server.name, messages=[user], max_tokens=1, extra_body={"return_token_ids": True}
+        model=server.name,
+        messages=[system, user],
+        max_tokens=1,
+        extra_body={"return_token_ids": True},
     )
-    ids: Any = chat.model_dump()["prompt_token_ids"]
-    assert observation not in ids
-    responses = server.client.responses.create(model=server.name, input=content, max_output_tokens=1)
-    body = {"model": server.name, "messages": [user], "max_tokens": 1}
-    usage = server.post("/v1/messages", body)["usage"]
+    assert (chat.model_extra or {})["prompt_token_ids"] == ids
+    responses = server.client.responses.create(
+        model=server.name, instructions=content, input=content, max_output_tokens=1
+    )
+    body = {"model": server.name, "system": content, "messages": [user], "max_tokens": 1}
+    assert server.post("/v1/messages", body)["usage"]["input_tokens"] == len(ids)
     assert responses.usage
-    assert len(ids) == usage["input_tokens"]
-    assert (
-        len(ids) <= responses.usage.input_tokens
-    )  # a token in the place of its spelling would make it shorter
+    assert len(ids) <= responses.usage.input_tokens  # a token for its spelling would make it shorter

@@ -56,8 +56,8 @@ class Family:
     """Tokens that the tokenizer knows as one but does not call special."""
     begin: str | None = None
     """The special token that the tokenizer puts before every text when it is asked for special tokens."""
-    arguments: tuple[str, ...] = ()
-    """What vLLM needs to serve it, besides the parser and the template."""
+    arguments: tuple[str, ...] = ("--tokenizer-mode", MODE)
+    """How vLLM is to serve it, besides the parser and the template: as it is recommended."""
     vocabulary: str = "vocab_size"
     """What its configuration calls the number of tokens."""
 
@@ -99,11 +99,10 @@ FAMILIES = {
         Family(
             QWEN2_5,
             QWEN2_CONFIG,
+            arguments=(),  # it works without, too
             plain=(QWEN2_5.format.call.open.strip(), QWEN2_5.format.call.close.strip()),
         ),
-        Family(
-            CHATGLM3, CHATGLM_CONFIG, arguments=("--tokenizer-mode", MODE), vocabulary="padded_vocab_size"
-        ),
+        Family(CHATGLM3, CHATGLM_CONFIG, vocabulary="padded_vocab_size"),
         Family(INTERNLM2_5, INTERNLM2_CONFIG, begin="<s>"),
     )
 }
