@@ -27,7 +27,7 @@ from ._format import (
     TaggedCall,
     Tool,
 )
-from ._grammar import Choice, structural_tag
+from ._grammar import Choice, Report, structural_tag
 from ._json_schema import as_json_schema
 from ._parser import Parser
 from ._repairs import REPAIRS
@@ -61,6 +61,7 @@ __all__ = [
     "ParserClosedError",
     "PythonCall",
     "Reply",
+    "Report",
     "SchemaError",
     "Signs",
     "TaggedCall",

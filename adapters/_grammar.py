@@ -4,52 +4,66 @@ What comes out is the JSON form of an xgrammar `StructuralTag` (xgrammar 0.2.8, 
 dicts, lists and strings alone: it can be printed, compared and stored, and is built without xgrammar.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from os.path import commonprefix
-from typing import Literal, cast
+from typing import Literal, NamedTuple
 
+from ._cost import MAX_COST, cost, dearest, without_counts
 from ._errors import SchemaError
 from ._format import Format, HeadedCall, JsonCall, PythonCall, Tool
-from ._normal_form import each
+from ._json_arguments import json_arguments
+from ._kept import Kept
+from ._places import said
 from ._python_grammar import keyword_arguments
-from ._schema import normalise
+from ._schema import Work, normalise
 
-__all__ = ["Choice", "structural_tag"]
+__all__ = ["Choice", "Report", "structural_tag"]
 
 Choice = Literal["auto", "required", "forced"]
+Report = Callable[[str, tuple[str, ...]], None]
+"""Takes a tool's name and the places in its parameters that the grammar does not enforce."""
 
-# White-space characters in a row inside the arguments. One admits every spelling that templates write, `{"a":1}`,
-# `{"a": 1}` and `{ "a" : 1 }`, and leaves a model nothing to pad with; xgrammar refuses 0, and 2 or more would admit
-# indented JSON, which no format here was trained on.
-MAX_WHITESPACE = 1
-
-# Of a string with minLength or maxLength xgrammar 0.2.8 makes one that may hold raw control characters, which is not
-# JSON, and no escapes. So lengths go out as patterns. A pattern keeps to characters that need no escape, which would
-# leave a model without line feeds and quotes wherever somebody asks for a text that is not empty; unless the pattern
-# is not all ASCII: then it is taken as it stands, and may spell the escapes.
-PLAIN = r'[^"\\\x00-\x1f]'
-MORE = rf'{PLAIN}*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{{4}}){PLAIN}*)*'
-# One character: not one half of a pair, for which JSON would count none.
-ESCAPED = r'\\(?:["\\/bfnrt]|u(?:[0-9a-cefA-CEF][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2}))'
+_kept = Kept(8_000_000)  # characters
 
 
-def structural_tag(format: Format, tools: Sequence[Tool], choice: Choice) -> dict[str, object]:
+class _Tool(NamedTuple):
+    """A tool, its parameters in normal form."""
+
+    name: str
+    schema: dict[str, object]
+    unenforced: tuple[str, ...]
+
+
+def structural_tag(
+    format: Format, tools: Sequence[Tool], choice: Choice, report: Report | None = None
+) -> dict[str, object]:
     """The structural tag that holds a reply to calls of `tools` as `format` writes them.
 
     `required`: one call or more, with the format's separator between them and nothing else. `forced`: exactly one
     call; `tools` holds the tool that was named. `auto`: free text, in which every opening marker starts a call.
     The arguments are held to the normalised parameters in all three.
 
+    What vLLM may do with it while other requests wait is bounded. Where the tools of a request are too dear together,
+    the lengths of texts are not enforced, nor are integers without bounds held to 64 bits; where that is not enough,
+    they are refused.
+
     Args:
         format: how the model writes a call; the grammar admits its trained form, `format.call`.
         tools: the tools that may be called.
         choice: what the request asks for, as vLLM's structural tag builders get it.
+        report: is told what is not enforced, once for every tool of which there is something to tell.
 
     Raises:
         ToolNameError: a name cannot be written in this format.
         SchemaError: parameters cannot be turned into a grammar; the message names the tool and the place.
     """
-    tags = [_tag(format.call, tool) for tool in tools]
+    begins = [format.call.begin(tool.name) for tool in tools]
+    contents = _contents(tools, isinstance(format.call, PythonCall), report)
+    tags: list[dict[str, object]] = [
+        {"type": "tag", "begin": begin, "content": content, "end": format.call.end}
+        for begin, content in zip(begins, contents, strict=True)
+    ]
     inner: dict[str, object]
     if choice == "auto":
         inner = {"type": "triggered_tags", "triggers": _triggers(format.call, tools), "tags": tags}
@@ -69,21 +83,68 @@ def structural_tag(format: Format, tools: Sequence[Tool], choice: Choice) -> dic
     return {"type": "structural_tag", "format": inner}
 
 
-def _tag(call: JsonCall | HeadedCall | PythonCall, tool: Tool) -> dict[str, object]:
-    content: dict[str, object]
+def _contents(tools: Sequence[Tool], python: bool, report: Report | None) -> list[dict[str, object]]:
+    """What holds the arguments of each tool."""
+    work = Work()
+    read = [_read(tool, work) for tool in tools]
+    if cost([tool.schema for tool in read], python) > MAX_COST:
+        read = [_cheaper(tool, python) for tool in read]
+        if cost([tool.schema for tool in read], python) > MAX_COST:
+            name, schema, _ = max(read, key=lambda tool: cost([tool.schema], python))
+            together = f"; there are {len(read)} tools" if len(read) > 1 else ""
+            place = said(dearest(schema, python))
+            raise SchemaError(f"tool {name!r}: {place}: too large for a grammar{together}")
+    for tool in read:
+        if report is not None and tool.unenforced:
+            report(tool.name, tool.unenforced)
+    return [_content(tool, python) for tool in read]
+
+
+def _read(tool: Tool, work: Work) -> _Tool:
+    key = _as_text(tool.parameters)
+    if key and (known := _kept.get(key)) is not None:
+        schema, unenforced = json.loads(known)
+        return _Tool(tool.name, schema, tuple(unenforced))
     try:
-        schema = normalise(tool.parameters).schema
-        if isinstance(call, PythonCall):
-            content = {"type": "grammar", "grammar": keyword_arguments(schema)}
+        schema, unenforced = normalise(tool.parameters, work)
+    except SchemaError as failure:
+        raise SchemaError(f"tool {tool.name!r}: {failure}") from failure
+    if key:
+        _kept.put(key, json.dumps([schema, unenforced]))
+    return _Tool(tool.name, schema, unenforced)
+
+
+def _content(tool: _Tool, python: bool) -> dict[str, object]:
+    key = ("python " if python else "json ") + _as_text(tool.schema)
+    known = _kept.get(key)
+    content: dict[str, object]
+    if known is not None:
+        content = json.loads(known)
+        return content
+    try:
+        if python:
+            content = {"type": "grammar", "grammar": keyword_arguments(tool.schema)}
         else:
-            content = {
-                "type": "json_schema",
-                "json_schema": _spelled(schema),
-                "max_whitespace_cnt": MAX_WHITESPACE,
-            }
-    except SchemaError as error:
-        raise SchemaError(f"tool {tool.name!r}: {error}") from error
-    return {"type": "tag", "begin": call.begin(tool.name), "content": content, "end": call.end}
+            content = json_arguments(tool.schema)
+    except RecursionError:
+        raise SchemaError(f"tool {tool.name!r}: {said(('$defs',))}: nested too deeply") from None
+    except SchemaError as failure:
+        raise SchemaError(f"tool {tool.name!r}: {failure}") from failure
+    _kept.put(key, json.dumps(content))
+    return content
+
+
+def _cheaper(tool: _Tool, python: bool) -> _Tool:
+    schema, places = without_counts(tool.schema, python)
+    return _Tool(tool.name, schema, (*tool.unenforced, *places))
+
+
+def _as_text(parameters: object) -> str:
+    """These parameters as JSON; empty if they are none."""
+    try:
+        return json.dumps(parameters)
+    except (TypeError, ValueError, RecursionError):
+        return ""
 
 
 def _triggers(call: JsonCall | HeadedCall | PythonCall, tools: Sequence[Tool]) -> list[str]:
@@ -107,16 +168,3 @@ def _after_blank(tag: dict[str, object]) -> dict[str, object]:
 
 def _optional(text: str) -> list[dict[str, object]]:
     return [{"type": "optional", "content": {"type": "const_string", "value": text}}] if text else []
-
-
-def _spelled(schema: dict[str, object]) -> dict[str, object]:
-    """The same schema with the lengths of strings as patterns of what is written between the quotes."""
-    if not schema.keys() & {"minLength", "maxLength"}:
-        return each(schema, _spelled)
-    low, high = schema.get("minLength", 0), schema.get("maxLength")
-    if high is not None:
-        return {"type": "string", "pattern": f"^{PLAIN}{{{low},{high}}}$"}
-    first = "" if low == 1 else f"(?:{PLAIN}|{ESCAPED}){{{cast(int, low) - 1}}}"
-    # The last alternative adds nothing but a character beyond ASCII. Two whole ones before it compile to 0.4 ms for
-    # a token of a large vocabulary; the shorter `(?:PLAIN|ESCAPED)MORE` takes 75 ms for the first.
-    return {"type": "string", "pattern": f"^{first}(?:{PLAIN}{MORE}|{ESCAPED}{MORE}|\u00e9)$"}

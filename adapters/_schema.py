@@ -50,9 +50,11 @@ STRICTER: Mapping[str, Callable[[float, float], float]] = {
 
 MAX_COUNTED = 32  # properties of which some number has to be there; 200 take xgrammar a minute
 MAX_DEPTH = 32  # vLLM refuses JSON of more than 64 levels, and a schema takes two for each of its own
-# Schemas and values to look at, a second's work being 80,000. `anyOf` beside `anyOf`, a reference in both of two
+# Schemas and values to look at, a second's work being about 100,000. `anyOf` beside `anyOf`, a reference in both of two
 # references: more than this is an attack, or a mistake.
-MAX_STEPS = 20_000
+MAX_STEPS = 30_000
+MAX_TRIALS = 10_000  # of them, to see whether the branches of `oneOf` exclude each other
+MAX_WORK = 40_000  # for all tools of a request
 TEXT_STEP = 64  # characters that count as one
 
 
@@ -66,7 +68,7 @@ class Normalised(NamedTuple):
 class Work:
     """What may be spent on the schemas of one request."""
 
-    def __init__(self, steps: int = MAX_STEPS) -> None:
+    def __init__(self, steps: int = MAX_WORK) -> None:
         self.steps = steps
 
 
@@ -100,6 +102,7 @@ class _Reader:
 
     def __init__(self, root: Parameters, work: Work, trial: bool = False) -> None:
         self.trial = self if trial else _Reader(root, work, trial=True)
+        self.limit = MAX_TRIALS if trial else MAX_STEPS
         self.root: object = {} if root is None else root
         if isinstance(root, list | tuple):
             self.root = of_list(root, ())
@@ -265,7 +268,6 @@ class _Reader:
                 return self.array(words, at)
             case "string":
                 found = string(words, at, self.report)
-                self.count(at, len(str(words.get("pattern", ""))) // TEXT_STEP)
             case "integer":
                 found = integer(words, at)
             case "number":
@@ -417,7 +419,7 @@ class _Reader:
         self.work.steps -= steps
         if len(at) > 2 * MAX_DEPTH:
             raise error(at[:8], "nested too deeply")
-        if self.steps > MAX_STEPS or self.work.steps < 0:
+        if self.steps > self.limit or self.work.steps < 0:
             raise error(at, "too large to be worked out")
 
 

@@ -314,6 +314,48 @@ def test_what_no_grammar_can_carry_is_the_callers_error(tokenizer: Any, function
         parser("qwen2_5", tokenizer, asked).adjust_request(asked)
 
 
+@pytest.mark.parametrize("name", ADAPTERS)
+@pytest.mark.parametrize("choice", ["required", "named", "strict auto"])
+def test_a_name_that_no_call_can_carry_is_refused_in_all_families(
+    tokenizers: dict[str, Any], name: str, choice: str
+) -> None:
+    for bad in ("my tool", "", "x" * 65, "f\n", "get\u00e9", '"'):
+        function = {"name": bad, "parameters": {}, "strict": choice == "strict auto"}
+        chosen = {"named": {"type": "function", "function": {"name": bad}}, "strict auto": "auto"}
+        asked = request(
+            [WEATHER, {"type": "function", "function": function}], tool_choice=chosen.get(choice, "required")
+        )
+        with pytest.raises(VLLMValidationError, match=r"the tool name .* cannot be written in a call"):
+            parser(name, tokenizers[name], asked).adjust_request(asked)
+
+
+def test_what_a_grammar_does_not_enforce_is_logged_once(
+    tokenizer: Any, log: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(name: str, *properties: str) -> None:
+        unique = {
+            "type": "object",
+            "properties": {key: {"type": "list", "uniqueItems": True} for key in properties},
+        }
+        function = {"name": name, "parameters": unique}
+        asked = request([WEATHER, {"type": "function", "function": function}], tool_choice="required")
+        parser("qwen2_5", tokenizer, asked).adjust_request(asked)
+
+    monkeypatch.setattr(tool_parser, "_schemas_logged", set())
+    for _ in range(2):
+        ask("f", "a", "b\n")
+    assert log == [
+        r"tool 'f': its grammar does not enforce 'properties.a.uniqueItems', 'properties.b\n.uniqueItems'"
+    ]
+    ask("g", *(f"p{n}" for n in range(12)))
+    assert log[1].endswith("'properties.p9.uniqueItems' and 2 more")
+    log.clear()
+    for n in range(1000):
+        ask(f"f{n}", "a")
+    assert len(log) == 499
+    assert log[-1] == "what the grammars of further tools do not enforce is not logged"
+
+
 def test_beside_a_reasoning_parser(tokenizer: Any) -> None:
     vocabulary = tokenizer.get_vocab()
     if "<think>" not in vocabulary:

@@ -219,11 +219,27 @@ def _structural_tag_builder(
     ) -> StructuralTag:
         offered = [OfferedTool(tool.function.name, tool.function.parameters) for tool in tools]
         try:
-            return StructuralTag.model_validate(build_structural_tag(adapter.format, offered, tool_choice))
+            tag = build_structural_tag(adapter.format, offered, tool_choice, _log_unenforced)
+            return StructuralTag.model_validate(tag)
         except ChatAdaptersError as error:
             raise VLLMValidationError(str(error), parameter="tools") from error
 
     return build
+
+
+MAX_SCHEMAS_LOGGED = 500
+_schemas_logged: set[tuple[str, tuple[str, ...]]] = set()
+
+
+def _log_unenforced(tool: str, places: tuple[str, ...]) -> None:
+    """Once for a schema, and no more of them in all than an operator would read."""
+    if (tool, places) in _schemas_logged or len(_schemas_logged) >= MAX_SCHEMAS_LOGGED:
+        return
+    _schemas_logged.add((tool, places))
+    more = f" and {len(places) - 10} more" if len(places) > 10 else ""
+    _log.warning("tool %r: its grammar does not enforce %s%s", tool, ", ".join(map(ascii, places[:10])), more)
+    if len(_schemas_logged) == MAX_SCHEMAS_LOGGED:
+        _log.warning("what the grammars of further tools do not enforce is not logged")
 
 
 def _text_behind_arguments(events: list[Event]) -> int:
