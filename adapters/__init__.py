@@ -4,6 +4,7 @@ Standard library only: no vLLM, no torch, no transformers.
 """
 
 from ._choose import choose
+from ._continued import ContinuedParser
 from ._errors import (
     ChatAdaptersError,
     CheckpointError,
@@ -50,6 +51,7 @@ __all__ = [
     "CheckpointError",
     "Choice",
     "CodeCall",
+    "ContinuedParser",
     "Event",
     "Form",
     "Format",

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from ._continued import ContinuedParser
 from ._events import Arguments, CallBegin, CallEnd, Markup, Text
 from ._parser import Parser
 
@@ -22,7 +23,7 @@ class Reply(NamedTuple):
     calls: tuple[Call, ...]
 
 
-def read_reply(parser: Parser, text: str) -> Reply:
+def read_reply(parser: Parser | ContinuedParser, text: str) -> Reply:
     """Reads the whole text of a reply with a fresh parser.
 
     Raises:

@@ -1,6 +1,7 @@
 """What holds for every format and every text, however it is cut."""
 
 import json
+from collections.abc import Iterable
 
 import pytest
 from formats import FORMATS
@@ -11,18 +12,22 @@ from chat_adapters.adapters import (
     ADAPTERS,
     Arguments,
     Call,
+    CallBegin,
     CallEnd,
+    ContinuedParser,
+    Event,
     Format,
     Parser,
     PythonCall,
     Reply,
     Text,
     Tool,
+    read_reply,
 )
 from chat_adapters.adapters._parser import MAX_CANDIDATE
 from chat_adapters.adapters._repairs import REPAIRS, Repairs
 from chat_adapters.adapters._values import HOLD, MORE, ValueReader
-from chat_adapters.toolkit.checks import check_cuts, read, reply_of
+from chat_adapters.toolkit.checks import check_cuts, pieces, read, reply_of
 from chat_adapters.toolkit.strategies import (
     arguments,
     contents,
@@ -143,6 +148,41 @@ def test_a_cut_reply_never_completes_a_call_that_was_not(format: Format, data: s
     reading = read(format, TOOLS, [whole[:cut]])
     assert not any(isinstance(event, CallEnd) and event.complete for event in reading.events)
     assert reply_of(format, TOOLS, whole[:cut]) == Reply(whole[:cut], ())
+
+
+@every_format
+@given(data=st.data())
+def test_a_reply_that_goes_on_with_a_prefix_is_read_as_the_whole(format: Format, data: st.DataObject) -> None:
+    text = data.draw(noise(format, NAMES) | written_calls(format, NAMES))
+    size = data.draw(st.integers(0, len(text)))
+    whole = read(format, TOOLS, [text]).events
+    over = sum(isinstance(event, CallEnd) for event in Parser(format, TOOLS).feed(text[:size]))
+
+    deltas = pieces(text[size:], data.draw(cuts(text)))
+    parser = ContinuedParser(Parser(format, TOOLS), text[:size])
+    events = [event for delta in deltas for event in parser.feed(delta)] + parser.close()
+    said = "".join(event.text for event in events if isinstance(event, Text))
+    after = [event for event in whole if isinstance(event, Text) and event.start + len(event.text) > size]
+    assert said == "".join(event.text[max(0, size - event.start) :] for event in after)
+    for kind in (CallBegin, Arguments):
+        assert ["".join(map(str, group)) for group in _by_call(events, kind, 0)] == [
+            "".join(map(str, group)) for group in _by_call(whole, kind, over)
+        ]
+    reply = read_reply(ContinuedParser(Parser(format, TOOLS), text[:size]), text[size:])
+    if size == 0:
+        assert reply == reply_of(format, TOOLS, text)
+    assert len(reply.calls) == sum(isinstance(event, CallEnd) and event.complete for event in whole) - sum(
+        isinstance(event, CallEnd) and event.complete and event.call < over for event in whole
+    )
+
+
+def _by_call(events: Iterable[Event], kind: type, first: int) -> list[list[str]]:
+    """What events of one kind say of each call from `first` on."""
+    said: dict[int, list[str]] = {}
+    for event in events:
+        if isinstance(event, CallBegin | Arguments) and isinstance(event, kind) and event.call >= first:
+            said.setdefault(event.call, []).append(event.name if isinstance(event, CallBegin) else event.text)
+    return list(said.values())
 
 
 CALL_KEYS = ("name", "type", "id", "function", "parameters", "arguments")

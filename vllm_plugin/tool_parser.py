@@ -15,6 +15,7 @@ from ..adapters import (
     CallBegin,
     ChatAdaptersError,
     Choice,
+    ContinuedParser,
     Event,
     Parser,
     Text,
@@ -75,7 +76,7 @@ class AdapterToolParser(ToolParser):
             else OfferedTool(tool.name, tool.parameters)
             for tool in get_function_tools(tools or [])
         ]
-        self._parser: Parser | None = None
+        self._parser: Parser | ContinuedParser | None = None
         self._waiting: list[Event] = []
         self._goes_on = False
         """The last delta of a Responses stream went on with a call."""
@@ -99,9 +100,9 @@ class AdapterToolParser(ToolParser):
         self, model_output: str, request: ChatCompletionRequest
     ) -> ExtractedToolCallInformation:
         """The whole reply at once."""
-        if request.tool_choice == "none":
+        if _is_text(request):
             return ExtractedToolCallInformation(tools_called=False, tool_calls=[], content=model_output)
-        parser = self._new_parser()
+        parser = self._new_parser(request)
         reply = read_reply(parser, model_output)
         _log_repairs(self.adapter, parser)
         calls = [
@@ -124,10 +125,10 @@ class AdapterToolParser(ToolParser):
         """The next delta; None while nothing is certain."""
         if not delta_text:
             return None
-        if request.tool_choice == "none":
-            return DeltaMessage(content=delta_text)
         if self._parser is None:
-            self._parser = self._new_parser()
+            if _is_text(request):
+                return DeltaMessage(content=delta_text)
+            self._parser = self._new_parser(request)
         events = self._parser.feed(delta_text)
         if len(events) > 1 or self._waiting:
             # One message says content before calls. Text behind a call waits for the next, or its order would be
@@ -161,8 +162,10 @@ class AdapterToolParser(ToolParser):
         """Nothing: finish_streaming() gives what is left."""
         return ""
 
-    def _new_parser(self) -> Parser:
-        return Parser(self.adapter.format, self._offered)
+    def _new_parser(self, request: ChatCompletionRequest | ResponsesRequest) -> Parser | ContinuedParser:
+        parser = Parser(self.adapter.format, self._offered)
+        prefix = _prefix(request)
+        return ContinuedParser(parser, prefix) if prefix else parser
 
 
 class AutoToolParser(ToolParser):
@@ -295,6 +298,29 @@ def _token_ids(adapter: Adapter, tokenizer: TokenizerLike) -> list[int]:
     return [ids[token] for token in adapter.stop_tokens]
 
 
+def _is_text(request: ChatCompletionRequest | ResponsesRequest) -> bool:
+    """No call can be in the reply: the request wants none, or holds the reply to a format of its own."""
+    if request.tool_choice == "none":
+        return True
+    outputs = request.extract_structured_outputs()
+    return outputs is not None and outputs.structural_tag is None
+
+
+def _prefix(request: ChatCompletionRequest | ResponsesRequest) -> str:
+    """What the reply goes on with; a grammar of calls begins anew."""
+    if (
+        not isinstance(request, ChatCompletionRequest)
+        or not request.continue_final_message
+        or _held_to_calls(request)
+    ):
+        return ""
+    content = request.messages[-1].get("content")
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    return "".join(str(part.get("text", "")) for part in parts if isinstance(part, dict))
+
+
 def _held_to_calls(request: ChatCompletionRequest | ResponsesRequest) -> bool:
     """The grammar ends the reply, so that a stop string could only cut a text in the arguments."""
     return request.tool_choice != "auto" and request.structured_outputs is not None
@@ -307,7 +333,7 @@ def _union(first: Iterable[_Value] | None, second: Iterable[_Value]) -> list[_Va
 _logged: set[tuple[str, str]] = set()
 
 
-def _log_repairs(adapter: Adapter, parser: Parser) -> None:
+def _log_repairs(adapter: Adapter, parser: Parser | ContinuedParser) -> None:
     for kind in parser.repairs:
         if (adapter.name, kind) not in _logged:
             _logged.add((adapter.name, kind))
