@@ -261,7 +261,8 @@ def test_special_strings_stay_text_for_real_tokenizers(
 
 def test_each_special_string_in_each_place(small: Rendering) -> None:
     for number in range(len(small.special)):
-        check_contents(small, {place: [number, " ", number] for place in PLACES})
+        for between in (" ", "²", "\u0301"):  # words of the tokenizer and of Python differ
+            check_contents(small, {place: [number, between, number] for place in PLACES})
 
 
 @given(

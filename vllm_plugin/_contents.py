@@ -12,10 +12,13 @@ prompt is cut are those of the plain path.
 import json
 import re
 import secrets
+import sys
+import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from tokenizers import Tokenizer
+from tokenizers import AddedToken, Tokenizer
 
 from ..adapters import ChatAdaptersError, TokenizerError
 
@@ -49,13 +52,7 @@ class SpecialTokens:
         # The tokenizer, too, prefers the longest.
         tokens.sort(key=lambda token: len(token.content), reverse=True)
         self.texts = frozenset(token.content for token in tokens)
-        self._pattern = re.compile(
-            "|".join(
-                rf"(?<!\w){re.escape(token.content)}(?!\w)" if token.single_word else re.escape(token.content)
-                for token in tokens
-            )
-            or r"(?!)"
-        )
+        self._pattern = re.compile("|".join(map(_pattern, tokens)) or r"(?!)")
         # A template may write a name in brackets or join the parts of a content, and so complete a token. One that
         # looks like a word is watched for in parts only: `python` need not be hidden for ending like `sop` begins.
         self._edges = _Edges(token.content for token in tokens if not token.single_word)
@@ -169,6 +166,18 @@ class _Edges:
             if text[-size:] in self._begins:
                 yield len(text) - size, len(text)
                 break
+
+
+def _pattern(token: AddedToken) -> str:
+    text = re.escape(token.content)
+    return f"(?<!{_word()}){text}(?!{_word()})" if token.single_word else text
+
+
+@cache
+def _word() -> str:
+    """What a single word has on neither side. To Python `²` is in a word, to the tokenizer it is not."""
+    others = (char for char in map(chr, range(sys.maxunicode + 1)) if unicodedata.category(char) == "No")
+    return rf"[^\W{''.join(others)}]"
 
 
 def _twin(tokenizer: Tokenizer, spelled: Mapping[str, str]) -> Tokenizer:
