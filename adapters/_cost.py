@@ -20,6 +20,9 @@ TOOL = 100
 SCHEMA = 150
 
 
+DIGITS_18: Schema = {"type": "integer", "minimum": 1 - 10**18, "maximum": 10**18 - 1}
+
+
 class _Scale(NamedTuple):
     """What parts of a schema cost."""
 
@@ -62,12 +65,13 @@ def dearest(schema: Schema, python: bool) -> Place:
 
 
 def without_counts(schema: Schema, python: bool) -> tuple[dict[str, object], list[str]]:
-    """The same schema without what is dearest and least: lengths of texts, of which it gives the places, and 64 bits."""
+    """The same schema without what is dear and matters least: lengths of texts, of which it gives the places, and the
+    bounds of integers that have none of their own. In Python these keep 18 digits."""
     places: list[str] = []
 
     def lean(node: Schema, at: Place) -> dict[str, object]:
-        if node == {"type": "integer", "minimum": INT64[0], "maximum": INT64[1]} and not python:
-            return {"type": "integer"}
+        if node == {"type": "integer", "minimum": INT64[0], "maximum": INT64[1]}:
+            return {**DIGITS_18} if python else {"type": "integer"}
         lengths = [word for word in ("minLength", "maxLength") if word in node]
         places.extend(said((*at, word)) for word in lengths)
         out: dict[str, object] = {word: value for word, value in node.items() if word not in lengths}
@@ -102,7 +106,8 @@ class _Weights:
         scale = self.scale
         if "enum" in node:
             values = cast("list[object]", node["enum"])
-            return scale.value * len(values) + scale.character * len(json.dumps(values))
+            total = scale.value * len(values) + scale.character * len(json.dumps(values))
+            return total + scale.node * sum(map(_parts, values))
         match node.get("type"):
             case "object":
                 names = cast("dict[str, Schema]", node.get("properties", {}))
@@ -126,10 +131,17 @@ class _Weights:
             total += scale.pattern * len(cast(str, node.get("pattern", "")))
             return total + scale.format * ("format" in node)
         bounds = [bound for bound in node.values() if isinstance(bound, int | float)]
-        if len(bounds) == 2 and bounds[0] == bounds[1]:
+        if node == DIGITS_18 or (len(bounds) == 2 and bounds[0] == bounds[1]):
             return scale.node
         decimals = 6 * any(bound % 1 for bound in bounds)
         return scale.digits * (len(str(abs(int(max(bounds, key=abs))))) + decimals) ** 2
+
+
+def _parts(value: object) -> int:
+    """Values inside a value, and itself if there may be any."""
+    if isinstance(value, Mapping):
+        return 1 + len(value) + sum(map(_parts, value.values()))
+    return 1 + len(value) + sum(map(_parts, value)) if isinstance(value, list) else 0
 
 
 def _children(node: Schema) -> Iterator[tuple[Place, Schema]]:

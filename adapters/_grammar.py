@@ -45,8 +45,8 @@ def structural_tag(
     The arguments are held to the normalised parameters in all three.
 
     What vLLM may do with it while other requests wait is bounded. Where the tools of a request are too dear together,
-    the lengths of texts are not enforced, nor are integers without bounds held to 64 bits; where that is not enough,
-    they are refused.
+    the lengths of texts are not enforced, and integers without bounds are not held to 64 bits (but to 18 digits in
+    Python); where that is not enough, they are refused.
 
     Args:
         format: how the model writes a call; the grammar admits its trained form, `format.call`.

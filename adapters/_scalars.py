@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from ._places import Place, Words, error, number, shown, text
 
-__all__ = ["HIGHEST", "INT64", "LOWEST", "MAX_COUNT", "counts", "integer", "number_", "string"]
+__all__ = ["HIGHEST", "INT64", "LOWEST", "MAX_COUNT", "counts", "integer", "is_short", "number_", "string"]
 
 Schema = dict[str, object]
 Report = Callable[[Place], None]
@@ -125,6 +125,12 @@ def number_(words: Words, at: Place, report: Report) -> Schema | None:
                 report((*at, word))
             return {"type": "number"}
     return {"type": "number", **bounds}
+
+
+def is_short(value: float) -> bool:
+    """Whether its digits are few; then it is written as a range, for in an enum xgrammar writes 0.1 as
+    0.10000000000000001 and 2.0 as 2."""
+    return round(value, 6) == value and abs(value) < 1e16
 
 
 def _bounds(words: Words, at: Place) -> dict[str, float]:

@@ -19,7 +19,7 @@ from ._errors import SchemaError
 from ._json_schema import of_list, spelled_out
 from ._normal_form import check_cycles, references
 from ._places import Place, Words, error, list_, mapping, number, said, shown, text
-from ._scalars import HIGHEST, LOWEST, MAX_COUNT, counts, integer, number_, string
+from ._scalars import HIGHEST, LOWEST, MAX_COUNT, counts, integer, is_short, number_, string
 
 __all__ = ["Normalised", "Parameters", "Work", "normalise"]
 
@@ -106,6 +106,7 @@ class _Reader:
         self.root: object = {} if root is None else root
         if isinstance(root, list | tuple):
             self.root = of_list(root, ())
+        self.whole: Words = {"allOf": [self.root, {"type": "object"}]}
         self.work = work
         self.pointers: dict[str, str] = {}
         self.names: dict[str, str] = {}
@@ -114,7 +115,7 @@ class _Reader:
         self.steps = 0
 
     def read(self) -> Normalised:
-        top = self.node({"allOf": [self.root, {"type": "object"}]}, ())
+        top = self.node(self.whole, ())
         if top is None:
             raise error(self.nothing, "nothing fits; a tool's parameters are an object")
         defs: dict[str, Schema] = {}
@@ -135,7 +136,7 @@ class _Reader:
         self.count(at)
         if isinstance(schema, bool):
             return {} if schema else self.none(at)
-        words = spelled_out(mapping(schema, at), at)
+        words = self.spelled(schema, at)
         if words.get("nullable") is True:  # OpenAPI 3.0
             plain = {word: value for word, value in words.items() if word != "nullable"}
             return self.union([self.node(plain, at), {"type": "null"}], at)
@@ -161,6 +162,12 @@ class _Reader:
         if "any" in kinds:
             return {}
         return self.union([self.typed(kind, flat, at) for kind in kinds], at)
+
+    def spelled(self, schema: object, at: Place) -> Words:
+        words = mapping(schema, at)
+        properties = words.get("properties")
+        self.count((*at, "properties"), len(properties) if isinstance(properties, dict | list) else 0)
+        return spelled_out(words, at)
 
     def flat(self, words: Words, at: Place) -> Schema:
         """The same keywords without `allOf`, `const` and a `$ref` beside others."""
@@ -189,10 +196,10 @@ class _Reader:
         if "const" in out:
             parts.append({"enum": [out.pop("const")]})
         for index, part in enumerate(parts):
-            inner = (*at, "allOf", str(index))
+            inner = at if words is self.whole else (*at, "allOf", str(index))
             if isinstance(part, bool):
                 part = {} if part else {"enum": []}
-            out = self.both(out, self.flat(spelled_out(mapping(part, inner), inner), inner), at)
+            out = self.both(out, self.flat(self.spelled(part, inner), inner), at)
         return out
 
     def both(self, a: Schema, b: Schema, at: Place) -> Schema:
@@ -338,8 +345,7 @@ class _Reader:
         plain: list[object] = []
         options: list[Schema] = []
         for value in self.texts(values, at).values():
-            if isinstance(value, float) and round(value, 6) == value and abs(value) < 1e16:
-                # In an enum xgrammar writes 0.1 as 0.10000000000000001 and 2.0 as 2.
+            if isinstance(value, float) and is_short(value):
                 options.append({"type": "number", "minimum": value, "maximum": value})
             else:
                 plain.append(value)

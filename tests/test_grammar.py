@@ -5,6 +5,7 @@ JSON as real vocabularies have them.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from copy import deepcopy
 from functools import cache
@@ -23,9 +24,12 @@ from chat_adapters.adapters import (
     SchemaError,
     Tool,
     ToolNameError,
+    as_json_schema,
     structural_tag,
 )
+from chat_adapters.adapters._normal_form import each
 from chat_adapters.adapters._schema import Normalised, normalise
+from chat_adapters.toolkit.strategies import ugly_parameters
 
 Json = Any
 
@@ -309,6 +313,7 @@ VALUES: list[tuple[Json, list[str], list[str]]] = [
     ({"type": "string", "format": "date"}, ['"2024-01-31"'], ['"2024-13-31"', '"today"']),
     ({"type": "string", "format": "email"}, ['"a.b@example.com"'], ['"a"', '"a@b"', '"\\"\\a\\"@b.cd"']),
     ({"enum": ["km/h", 'q"', "\u4e2d", 1, 0.1, 2.0, None, True]}, ['"km/h"', '"q\\""', '"\u4e2d"', "1", "0.1", "2.0", "null", "true"], ["false", "3", '"k"']),
+    ({"enum": [[1, 0.1], {"a": {}, "b": [2.0, "x"]}, [], {}, 7]}, ["[1, 0.1]", "[1,0.1]", '{"a": {}, "b": [2.0, "x"]}', "[]", "{}", "7"], ["[1]", '{"a": {}}', '{"b": [2.0, "x"], "a": {}}']),
     ({"type": "array", "items": {"type": "int"}, "minItems": 1, "maxItems": 2}, ["[1]", "[1, 2]"], ["[]", "[1, 2, 3]", '["a"]']),
     ({"type": "array", "minItems": 1}, ['[null, "a"]'], ["[]"]),
     ({"prefixItems": [{"type": "int"}, {"type": "str"}], "minItems": 1}, ["[1]", '[1, "a"]'], ["[]", '[1, "a", 1]']),
@@ -340,109 +345,6 @@ def test_values(schema: Json, fitting: list[str], others: list[str]) -> None:
 
 # ---- whatever people send ----
 
-NAMES = st.sampled_from(["a", "b", "key", "\u540d", 'q"', "with space"])
-PATTERNS = [
-    "^[a-z]+$",
-    "[0-9]{2,3}",
-    "^(?:a|bc)*$",
-    r"^\d+-\w?$",
-    "^[^x]*$",
-    r"\bx",
-    "(?=a)",
-    "^\u4e2d.?$",
-    '"',
-    "",
-]
-
-
-def ugly(leaves: int = 12) -> st.SearchStrategy[Json]:
-    """Schemas as people write them: most are sound, some contradict themselves, some only look like schemas."""
-    whole, number = st.integers(0, 4), st.one_of(st.integers(-5, 5), st.sampled_from([0.5, -2.25, 1e3]))
-    scalar = st.one_of(
-        st.none(), st.booleans(), st.integers(-3, 3), st.sampled_from([0.5, 2.0, "a", "km/h", "\u4e2d\n"])
-    )
-    notes = {"description": st.just("d"), "default": scalar, "title": st.just("t")}
-
-    def typed(names: list[str], **keywords: st.SearchStrategy[Json]) -> st.SearchStrategy[Json]:
-        enum = st.lists(scalar, min_size=1, max_size=3)
-        more = {
-            **notes,
-            **keywords,
-            "nullable": st.booleans(),
-            "enum": enum if names[0] != "object" else st.nothing(),
-        }
-        more = {word: values for word, values in more.items() if not values.is_empty}
-        return st.fixed_dictionaries({"type": st.sampled_from(names)}, optional=more)
-
-    plain = st.one_of(
-        typed(["string", "str"]),
-        typed(["integer", "int"]),
-        typed(["number", "float"]),
-        typed(["boolean", "bool"]),
-        typed(["string"], minLength=whole, maxLength=whole.map(lambda n: n + 3)),
-        typed(["string"], pattern=st.sampled_from(PATTERNS), minLength=whole),
-        typed(["string"], format=st.sampled_from(["date", "email", "time", "ipv4", "other"])),
-        typed(
-            ["integer", "number"],
-            minimum=number,
-            maximum=number,
-            exclusiveMinimum=number,
-            multipleOf=st.just(2),
-        ),
-        st.fixed_dictionaries({"enum": st.lists(scalar, min_size=1, max_size=4)}, optional=notes),
-        st.fixed_dictionaries({"const": scalar}),
-        st.sampled_from(
-            [
-                True,
-                False,
-                {},
-                {"type": "any"},
-                {"type": "null"},
-                {"type": ["string", "null"]},
-                {"type": "odd"},
-            ]
-        ),
-        st.sampled_from([{"$ref": "#"}, {"$ref": "#/$defs/D"}, {"$ref": "#/$defs/D", "description": "d"}]),
-    )
-
-    def inside(children: st.SearchStrategy[Json]) -> st.SearchStrategy[Json]:
-        several = st.lists(children, min_size=1, max_size=3)
-        properties = st.dictionaries(NAMES, children, max_size=3)
-        some = {"required": st.lists(NAMES, max_size=2), "properties": properties}
-        object_ = typed(
-            ["object", "dict"],
-            **some,
-            additionalProperties=children,
-            minProperties=st.integers(0, 2),
-            maxProperties=whole,
-        )
-        return st.one_of(
-            typed(["object"], **some),
-            object_,
-            st.fixed_dictionaries({"properties": properties}, optional={"required": some["required"]}),
-            typed(
-                ["array", "list"],
-                items=children,
-                minItems=st.integers(0, 2),
-                maxItems=whole,
-                uniqueItems=st.booleans(),
-            ),
-            typed(["array"], prefixItems=several, items=children),
-            st.fixed_dictionaries({"anyOf": several}, optional=some),
-            st.fixed_dictionaries({"oneOf": several}, optional=notes),
-            st.fixed_dictionaries({"allOf": several}, optional=some),
-        )
-
-    schemas = st.recursive(plain, inside, max_leaves=leaves)
-    return st.builds(
-        lambda tops, defs: {**tops, **({"$defs": {"D": defs}} if "$ref" in json.dumps([tops, defs]) else {})},
-        st.fixed_dictionaries(
-            {"properties": st.dictionaries(NAMES, schemas, max_size=4)},
-            optional={"type": st.just("object"), "required": st.lists(NAMES, max_size=2)},
-        ),
-        schemas,
-    )
-
 
 def parts(schema: Mapping[str, Json]) -> list[Json]:
     """A schema in normal form, and all those inside it."""
@@ -454,7 +356,7 @@ def parts(schema: Mapping[str, Json]) -> list[Json]:
     return [schema, *(found for node in inner for found in parts(node))]
 
 
-@given(ugly())
+@given(ugly_parameters())
 def test_normal_forms_are_their_own_and_share_nothing_with_the_input(parameters: Json) -> None:
     before = deepcopy(parameters)
     try:
@@ -477,7 +379,7 @@ def containers(value: Json) -> list[Json]:
     )
 
 
-@given(ugly())
+@given(ugly_parameters())
 def test_normal_forms_have_five_forms(parameters: Json) -> None:
     try:
         top, _ = normalise(parameters)
@@ -499,15 +401,24 @@ def normal(parameters: Json) -> Normalised:
         raise
 
 
-def valid_json_schema(parameters: Json) -> bool:
-    """Whether a validator reads these parameters as they were meant."""
-    if '"nullable"' in json.dumps(parameters):
-        return False
-    try:
-        jsonschema.Draft202012Validator.check_schema(parameters)
-    except jsonschema.SchemaError:
-        return False
-    return True
+def validator(parameters: Json) -> Json:
+    """Of these parameters as JSON Schema, in the draft that they are of; None if no validator reads them as we do."""
+    schema: Json = as_json_schema(parameters)
+    schema = {} if schema is None else schema
+    text = json.dumps(schema)
+    if '"nullable": true' in text or '"enum": []' in text:
+        return None
+    new = re.search('"(const|contains|propertyNames|if|prefixItems|\\$ref)"', text)
+    drafts: list[Json] = [jsonschema.Draft202012Validator]
+    drafts += [] if re.search('"(prefixItems|\\$ref)"', text) else [jsonschema.Draft7Validator]
+    drafts += [] if new or re.search(": (true|false)", text) else [jsonschema.Draft4Validator]
+    for draft in drafts:
+        try:
+            draft.check_schema(schema)
+        except (jsonschema.SchemaError, re.error):
+            continue
+        return draft(schema)
+    return None
 
 
 def ends(schema: Mapping[str, Json]) -> bool:
@@ -525,7 +436,7 @@ def without_repeated_keys(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     return dict(pairs)
 
 
-@given(ugly(), st.integers(0, 2**32))
+@given(ugly_parameters(), st.integers(0, 2**32))
 def test_what_the_grammar_admits_fits_the_schema(parameters: Json, seed: int) -> None:
     random = Random(seed)  # not Hypothesis's own, which would look for the walk that never ends
     schema, unenforced = normal(parameters)
@@ -540,8 +451,132 @@ def test_what_the_grammar_admits_fits_the_schema(parameters: Json, seed: int) ->
         except RepeatedKeyError:
             continue
         jsonschema.validate(arguments, schema, jsonschema.Draft202012Validator)
-        if not unenforced and valid_json_schema(parameters):
-            jsonschema.validate(arguments, parameters, jsonschema.Draft202012Validator)
+        theirs = validator(parameters)
+        if not unenforced and theirs is not None:
+            theirs.validate(arguments)
+
+
+SCALARS: list[Json] = [
+    None,
+    True,
+    False,
+    0,
+    1,
+    -3,
+    2.0,
+    0.5,
+    2**40,
+    "",
+    "a",
+    "abc",
+    "12",
+    "km/h",
+    "\u4e2d\n",
+    [],
+    {},
+    ["a"],
+]
+
+
+def guess(random: Random, node: Json, whole: Json, depth: int = 0) -> Json:
+    """A value that may fit a schema in normal form: most of it does, here and there it goes astray."""
+
+    def of(inner: Json) -> Json:
+        return guess(random, inner, whole, depth + 1)
+
+    if not node or depth > 8 or random.random() < 0.08:
+        return random.choice(SCALARS)
+    if "$ref" in node:
+        return of(whole if node["$ref"] == "#" else whole["$defs"][node["$ref"].removeprefix("#/$defs/")])
+    if "enum" in node:
+        return random.choice(node["enum"])
+    if "anyOf" in node:
+        return of(random.choice(node["anyOf"]))
+    match node["type"]:
+        case "integer" | "number":
+            edge = random.choice(
+                [node.get("minimum", 0), node.get("maximum", 0), node.get("exclusiveMinimum", 1)]
+            )
+            edge = edge if abs(edge) < 1e6 else 0  # past 64 bits no integer fits ours
+            return edge + random.choice([0, 0, 1, -1, 0.5])
+        case "array":
+            items = [of(item) for item in node.get("prefixItems", [])]
+            items += [of(node["items"]) for _ in range(random.choice([0, 1, 2, node.get("minItems", 0)]))]
+            return items[: random.choice([1, 2, 3, 9])]
+        case "object":
+            names = [
+                *node.get("properties", {}),
+                *random.choices(["a", "b", "x1"], k=random.choice([0, 0, 1])),
+            ]
+            kept = [name for name in names if name in node.get("required", []) or random.random() < 0.6]
+            rest = {} if isinstance(node["additionalProperties"], bool) else node["additionalProperties"]
+            return {
+                name: of(node.get("properties", {}).get(name, rest))
+                for name in kept
+                if random.random() < 0.95
+            }
+        case "boolean" | "null":
+            return random.choice(SCALARS[:3])
+    return random.choice(["", "a", "abc", "12", "abcdef", "2024-01-31", "xy", "\u4e2d"])
+
+
+def opened(node: Json) -> Json:
+    """The same normal form with objects and arrays that may have more in them."""
+    more: Json = {"additionalProperties": True} if node.get("additionalProperties") is False else {}
+    more |= {"items": {}} if node.get("items") is False else {}
+    return each({**node, **more}, opened)
+
+
+def is_read_more_narrowly(schema: Json) -> bool:
+    """Whether somewhere we take keywords without a type as that type, or a size with what an open object could hold."""
+    text = json.dumps(schema)
+    if "Properties" in text.replace("additionalProperties", "") or '"email"' in text or "Items" in text:
+        return True
+    return any(
+        part.keys()
+        & {"properties", "required", "items", "minLength", "pattern", "format", "minimum", "exclusiveMinimum"}
+        and not isinstance(part.get("type"), str | list)
+        for part in containers(schema)[1:]
+        if isinstance(part, dict)
+    )
+
+
+@example({"properties": {"a": {"anyOf": [{"enum": [1]}, {"enum": [True]}]}}, "required": ["a"]}, 0)
+@given(ugly_parameters(), st.integers(0, 2**32))
+def test_a_valid_json_schema_keeps_its_meaning(parameters: Json, seed: int) -> None:
+    """But for what is reported: then it admits more."""
+    random = Random(seed)
+    schema, unenforced = normal(parameters)
+    theirs = validator(parameters)
+    assume(theirs is not None)
+    ours, more = map(jsonschema.Draft202012Validator, (schema, opened(schema)))
+    narrow = is_read_more_narrowly(theirs.schema)
+    for _ in range(20):
+        value = guess(random, schema, schema)
+        if not isinstance(value, dict):
+            continue
+        if ours.is_valid(value):
+            event("fits")
+            assert unenforced or theirs.is_valid(value), (value, schema)
+        if not narrow and theirs.is_valid(value):
+            event("fits theirs, which is read no more narrowly")
+            assert more.is_valid(value), (value, schema)
+
+
+@given(ugly_parameters())
+def test_as_json_schema_is_its_own_and_means_the_same(parameters: Json) -> None:
+    before = deepcopy(parameters)
+    schema: Json = as_json_schema(parameters)
+    assert parameters == before
+    assert as_json_schema(schema) is schema
+    try:
+        meant: Json = normalise(parameters)
+    except SchemaError:
+        meant = None
+    try:
+        assert normalise(schema) == meant
+    except SchemaError:
+        assert meant is None
 
 
 PLAIN_TEXT = st.text(st.sampled_from("ab1 -/\u4e2d\U0001f600"), max_size=6)
@@ -624,7 +659,7 @@ def instances(node: Json, whole: Json, depth: int = 0) -> st.SearchStrategy[Json
     return objects.filter(lambda found: node.get("minProperties", 0) <= len(found) <= most)
 
 
-@given(ugly(leaves=8), st.data())
+@given(ugly_parameters(leaves=8), st.data())
 def test_the_grammar_admits_what_a_template_writes(parameters: Json, data: st.DataObject) -> None:
     schema, _ = normal(parameters)
     arguments = data.draw(instances(schema, schema))

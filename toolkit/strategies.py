@@ -19,6 +19,8 @@ __all__ = [
     "texts",
     "tool_names",
     "tool_sets",
+    "ugly_parameters",
+    "ugly_schemas",
     "written_calls",
 ]
 
@@ -211,3 +213,165 @@ def calls_of(draw: st.DrawFn, tools: dict[str, dict[str, object]]) -> list[tuple
     """Calls of these tools with arguments that fit: one to three."""
     names = draw(st.lists(st.sampled_from(sorted(tools)), min_size=1, max_size=3))
     return [(name, draw(instances(tools[name]))) for name in names]
+
+
+# ---- schemas in all their ugliness ----
+
+_NAMES = ("a", "b", "key", "title", "\u540d", 'q"', "with space")
+_PATTERNS = (
+    "^[a-z]+$",
+    "[0-9]{2,3}",
+    "^(?:a|bc)*$",
+    r"^\d+-\w?$",
+    "^[^x]*$",
+    r"\bx",
+    "(?=a)",
+    "^\u4e2d.?$",
+    '"',
+    "",
+)
+_ALIASES = (
+    "str", "int", "float", "bool", "dict", "list", "any", "None", "tuple[int, int]", "tuple[str, ...]", "List[str]",
+    "list[dict]", "Dict[str, int]", "Optional[int]", "Union[int, str]", "int | None", 'Literal["a", 1]', "string[]",
+    "array<integer>", "datetime.date", "uint8", "List[Optional[bool]]", "Set[str]",
+)  # fmt: skip
+_REFERENCES = ("#", "#/$defs/D", "#/$defs/D", "#/definitions/E", "#/properties/a")
+_HOPELESS = (
+    {"type": "odd"},
+    {"type": "List[odd]"},
+    {"$ref": "#/$defs/no"},
+    {"enum": []},
+    {"required": "a"},
+    {"items": 3},
+)
+_UNENFORCED: dict[str, Any] = {
+    "not": {"const": "a"},
+    "if": {"required": ["a"]},
+    "then": {"required": ["b"]},
+    "dependentRequired": {"a": ["b"]},
+    "patternProperties": {"^x": {"type": "integer"}},
+    "propertyNames": {"maxLength": 3},
+    "uniqueItems": True,
+    "contains": {"type": "integer"},
+    "multipleOf": 2,
+}
+
+
+def ugly_parameters(leaves: int = 12) -> st.SearchStrategy[Any]:
+    """Parameters as people write them: most are sound, some contradict themselves, some only look like a schema.
+
+    Objects of any draft, with definitions that lead to themselves, lists of parameters, and nothing at all.
+    """
+    values = ugly_schemas(leaves)
+    properties = st.dictionaries(st.sampled_from(_NAMES), values, max_size=4)
+    required = st.lists(st.sampled_from(_NAMES), max_size=2)
+
+    def with_definitions(top: dict[str, Any], d: Any, e: Any) -> dict[str, Any]:
+        written = repr((top, d, e))
+        more = {"$defs": {"D": d}} if "#/$defs/D" in written else {}
+        return top | more | ({"definitions": {"E": e}} if "#/definitions/E" in written else {})
+
+    objects = st.builds(
+        with_definitions,
+        st.fixed_dictionaries(
+            {"properties": properties},
+            optional={"type": st.sampled_from(["object", "dict"]), "required": required, "additionalProperties": st.booleans()},
+        ),
+        values,
+        values,
+    )  # fmt: skip
+    entries = st.builds(
+        lambda name, words, required: {
+            "name": name,
+            **words,
+            **({} if required is None else {"required": required}),
+        },
+        st.sampled_from(_NAMES),
+        values.filter(lambda words: isinstance(words, dict)),
+        st.sampled_from([None, True, False, "true", "False"]),
+    )
+    listed = st.lists(entries, max_size=4, unique_by=lambda entry: str(entry["name"]))
+    return st.one_of(
+        objects,
+        objects,
+        objects,
+        listed,
+        st.sampled_from([None, True, {}, {"type": "object"}, {"type": "string"}]),
+    )
+
+
+def ugly_schemas(leaves: int = 12) -> st.SearchStrategy[Any]:
+    """Schemas of values with every keyword, of all drafts and OpenAPI; references lead to what `ugly_parameters` defines."""
+    whole = st.integers(0, 4) | st.just(2.0)
+    number = st.integers(-5, 5) | st.sampled_from([0.5, -2.25, 1e3])
+    scalar: st.SearchStrategy[Any] = (
+        st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from([0.5, 2.0, "a", "km/h", "\u4e2d\n"])
+    )
+    value = (
+        scalar | st.lists(scalar, max_size=2) | st.dictionaries(st.sampled_from(_NAMES), scalar, max_size=2)
+    )
+    enum = st.lists(value, min_size=1, max_size=4)
+    notes = {
+        "description": st.just("d"),
+        "default": value,
+        "title": st.just("t"),
+        "examples": st.just(["e"]),
+        "nullable": st.booleans(),
+        "required": st.booleans(),  # draft 3
+        "x-order": st.just(1),
+    }
+
+    def typed(*names: Any, **keywords: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+        return st.builds(
+            lambda words, note: {**words, **note},
+            st.fixed_dictionaries({"type": st.sampled_from(names)}, optional=keywords),
+            st.just({}) | st.fixed_dictionaries({}, optional=notes),
+        )
+
+    plain = st.one_of(
+        typed("string", "String", "str", enum=enum),
+        typed("integer", "int", "number", "float", enum=enum),
+        typed("boolean", "null", ["string", "null"], ["int", "string"], enum=enum),
+        typed(*_ALIASES),
+        typed("string", minLength=whole, maxLength=whole.map(lambda count: count + 3)),
+        typed("string", pattern=st.sampled_from(_PATTERNS), minLength=whole),
+        typed("string", format=st.sampled_from(["date", "email", "time", "ipv4", "other"])),
+        typed("integer", "number", minimum=number, maximum=number, exclusiveMinimum=number, multipleOf=st.just(2)),
+        typed("integer", "number", minimum=number, exclusiveMinimum=st.booleans(), maximum=number),  # draft 4
+        st.fixed_dictionaries({"enum": enum}, optional=notes),
+        st.fixed_dictionaries({"const": value}, optional=notes),
+        st.fixed_dictionaries({"$ref": st.sampled_from(_REFERENCES)}, optional={"description": st.just("d"), "minLength": whole}),
+        st.sampled_from([True, False, {}, {"description": "anything"}]),
+        st.sampled_from([True, {}, *_HOPELESS]),
+    )  # fmt: skip
+
+    def inside(children: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+        several = st.lists(children, min_size=1, max_size=3)
+        properties = st.dictionaries(st.sampled_from(_NAMES), children, max_size=3)
+        some = {"required": st.lists(st.sampled_from(_NAMES), max_size=2), "properties": properties}
+        return st.one_of(
+            typed("object", "dict", **some),
+            typed(
+                "object",
+                **some,
+                additionalProperties=children,
+                minProperties=st.integers(0, 2),
+                maxProperties=whole,
+            ),
+            st.fixed_dictionaries({"properties": properties}, optional={"required": some["required"]}),
+            typed("array", "list", items=children, minItems=st.integers(0, 2), maxItems=whole),
+            typed("array", prefixItems=several, items=children),
+            typed("array", items=several, additionalItems=children),  # before draft 2020-12
+            st.fixed_dictionaries({"anyOf": several}, optional=some),
+            st.fixed_dictionaries({"oneOf": several}, optional=notes),
+            st.fixed_dictionaries({"allOf": several}, optional=some),
+            st.builds(
+                lambda schema, word: (
+                    {**schema, word: _UNENFORCED[word]} if isinstance(schema, dict) else schema
+                ),
+                children,
+                st.sampled_from(sorted(_UNENFORCED)),
+            ),
+        )
+
+    return st.recursive(plain, inside, max_leaves=leaves)
