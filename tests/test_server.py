@@ -431,6 +431,45 @@ def test_a_replay_that_the_grammar_refuses_fails(server: Server) -> None:
     assert "grammar rejected tokens" in server.log_text()
 
 
+def test_a_reply_in_a_given_format_is_content(server: Server) -> None:
+    """Also one that looks like a call: the caller asked for this JSON, and the server's grammar for no call."""
+    answer = {"name": "get_weather", "parameters": {"city": "Paris"}}
+    given = {"type": "json_schema", "json_schema": {"name": "answer", "schema": {"const": answer}}}
+    for stream in (False, True):
+        reply = ask(server, stream=stream, messages=USER, tools=[WEATHER], response_format=given)
+        assert (json.loads(reply.content), reply.calls) == (answer, ())
+        assert reply.finish_reason == "stop"
+
+
+def test_an_open_call_is_gone_on_with(server: Server, adapter: Adapter) -> None:
+    call = write_reply(adapter.format, PARIS)
+    begun, quote, rest = call.partition('"Paris')  # a tokenizer may put a blank before it
+    rest = quote + rest
+    messages = [*USER, {"role": "assistant", "content": begun}]
+    extra = {"continue_final_message": True, "add_generation_prompt": False}
+    for reply in both(server, rest, messages=messages, extra=extra):
+        assert reply.content.strip() == ""
+        assert [(name, json.loads(text)) for name, text in reply.calls] == [(PARIS[0], json.loads(PARIS[1]))]
+
+
+def test_only_allowed_tools_are_called(server: Server) -> None:
+    tools: Any = [{"type": "function", **one["function"]} for one in (WEATHER, TIME)]
+    allowed: Any = {
+        "type": "allowed_tools",
+        "mode": "required",
+        "tools": [{"type": "function", "name": "get_time"}],
+    }
+    response = server.client.responses.create(
+        model=server.name,
+        input="What time is it?",
+        tools=tools,
+        tool_choice=allowed,
+        parallel_tool_calls=False,
+        max_output_tokens=200,
+    )
+    assert [item.name for item in response.output if item.type == "function_call"] == ["get_time"]
+
+
 # What is no tool calling
 
 

@@ -1,5 +1,6 @@
 """Every name that this package takes from vLLM; what moved between releases is found here and nowhere else."""
 
+from openai.types.responses.tool_choice_allowed import ToolChoiceAllowed
 from vllm.config import VllmConfig
 from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest, ChatCompletionToolsParam
 from vllm.entrypoints.openai.responses.protocol import ResponsesRequest
@@ -14,10 +15,11 @@ from vllm.renderers.chat_utils import (
 )
 from vllm.renderers.hf import HfRenderer, resolve_chat_template_content_format, safe_apply_chat_template
 from vllm.renderers.inputs import DictPrompt
+from vllm.sampling_params import StructuredOutputsParams
 from vllm.tokenizers import TokenizerLike
 from vllm.tokenizers.hf import CachedHfTokenizer, HfTokenizer, get_cached_tokenizer
 from vllm.tool_parsers.abstract_tool_parser import Tool, ToolParser, ToolParserManager
-from vllm.tool_parsers.structural_tag_registry import register_vllm_structural_tag
+from vllm.tool_parsers.structural_tag_registry import limit_to_single_tool_call, register_vllm_structural_tag
 from vllm.tool_parsers.utils import get_function_tools
 from vllm.utils.async_utils import make_async
 from xgrammar import StructuralTag
@@ -61,18 +63,21 @@ __all__ = [
     "HfTokenizer",
     "ResponsesRequest",
     "StructuralTag",
+    "StructuredOutputsParams",
     "TextPrompt",
     "TokenizeParams",
     "TokenizerLike",
     "TokensPrompt",
     "Tool",
     "ToolCall",
+    "ToolChoiceAllowed",
     "ToolParser",
     "ToolParserManager",
     "VLLMValidationError",
     "VllmConfig",
     "get_cached_tokenizer",
     "get_function_tools",
+    "limit_to_single_tool_call",
     "make_async",
     "make_tool_call_id",
     "parse_chat_messages",

@@ -39,12 +39,15 @@ from ._vllm import (
     FunctionToolParam,
     ResponsesRequest,
     StructuralTag,
+    StructuredOutputsParams,
     TokenizerLike,
     Tool,
     ToolCall,
+    ToolChoiceAllowed,
     ToolParser,
     VLLMValidationError,
     get_function_tools,
+    limit_to_single_tool_call,
     make_tool_call_id,
     register_vllm_structural_tag,
 )
@@ -87,6 +90,8 @@ class AdapterToolParser(ToolParser):
         """Adds what a reply with calls needs: visible special tokens, and the family's stop tokens and strings."""
         if request.tools and request.tool_choice is None:
             request.tool_choice = "auto"  # vLLM would answer a whole reply with nothing at all
+        if isinstance(request.tool_choice, ToolChoiceAllowed):
+            self._hold_to_allowed_tools(request, request.tool_choice)
         request = super().adjust_request(request)
         if request.tools and request.tool_choice != "none":
             request.skip_special_tokens = False
@@ -95,6 +100,15 @@ class AdapterToolParser(ToolParser):
                 given = [request.stop] if isinstance(request.stop, str) else request.stop
                 request.stop = _union(given, self.adapter.format.stop_strings)
         return request
+
+    def _hold_to_allowed_tools(self, request: ResponsesRequest, allowed: ToolChoiceAllowed) -> None:
+        """Makes a grammar of the tools that may be called; vLLM takes such a choice, and looks for no calls then."""
+        tag = self.get_structural_tag(request) if request.extract_structured_outputs() is None else None
+        request.tool_choice = allowed.mode
+        if tag is not None:
+            if request.parallel_tool_calls is False:
+                limit_to_single_tool_call(tag)
+            request.structured_outputs = StructuredOutputsParams(structural_tag=tag.model_dump_json())
 
     def extract_tool_calls(
         self, model_output: str, request: ChatCompletionRequest
@@ -220,7 +234,14 @@ def _structural_tag_builder(
         reasoning: bool,
         token_suffix: str,
     ) -> StructuralTag:
-        offered = [OfferedTool(tool.function.name, tool.function.parameters) for tool in tools]
+        # vLLM has pinned `strict`. Where nobody asked for it, `auto` holds a call to its form, and leaves its arguments.
+        offered = [
+            OfferedTool(
+                tool.function.name,
+                tool.function.parameters if tool_choice != "auto" or tool.function.strict else None,
+            )
+            for tool in tools
+        ]
         try:
             tag = build_structural_tag(adapter.format, offered, tool_choice, _log_unenforced)
             return StructuralTag.model_validate(tag)
