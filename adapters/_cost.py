@@ -38,7 +38,7 @@ class _Scale(NamedTuple):
 
 
 JSON = _Scale()
-PYTHON = _Scale(format=2500, state=3, other=500, value=35, character=2, pattern=4)
+PYTHON = _Scale(node=40, format=2500, state=3, other=500, value=15, character=2, pattern=4)
 
 
 def cost(schemas: Sequence[Schema], python: bool) -> float:

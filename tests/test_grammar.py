@@ -573,8 +573,9 @@ def test_as_json_schema_is_its_own_and_means_the_same(parameters: Json) -> None:
         meant: Json = normalise(parameters)
     except SchemaError:
         meant = None
+    again: Json = schema
     try:
-        assert normalise(schema) == meant
+        assert normalise(again) == meant
     except SchemaError:
         assert meant is None
 

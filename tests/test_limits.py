@@ -48,7 +48,7 @@ KIND = [
     {"type": "object", "properties": {"kind": {"const": str(n)}}, "required": ["kind"]} for n in range(200)
 ]
 WORKS: Mapping[str, list[Tool]] = {
-    "500 tools": tools_of(500, 4, TEXT),
+    "500 tools": tools_of(500, 10, TEXT),
     "500 tools with integers": tools_of(500, 4, INTEGER),
     "500 tools with lengths": tools_of(500, 3, LENGTH),
     "500 equal tools": [Tool(f"t{n}", of(INTEGER)) for n in range(500)],
@@ -59,6 +59,7 @@ WORKS: Mapping[str, list[Tool]] = {
     "recursion": [Tool("f", of({"$ref": "#/$defs/Tree"}, **{"$defs": {"Tree": TREE}}))],
     "recursion to the whole": [Tool("f", of({"$ref": "#"}))],
     "enum of objects": [Tool("f", of({"enum": [{"a": n, "b": [n, None]} for n in range(500)]}))],
+    "10,000 values": [Tool("f", of({"enum": [f"value {n}" for n in range(10_000)]}))],
     "huge description": [Tool("f", of({**TEXT, "description": "d" * 10**7}))],
     "huge pattern": [Tool("f", of({**TEXT, "pattern": "a" * 10**7}))],
     "pattern of groups in groups": [Tool("f", of({**TEXT, "pattern": "(" * 3000 + "a" + ")" * 3000}))],

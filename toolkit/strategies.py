@@ -236,7 +236,7 @@ _ALIASES = (
     "array<integer>", "datetime.date", "uint8", "List[Optional[bool]]", "Set[str]",
 )  # fmt: skip
 _REFERENCES = ("#", "#/$defs/D", "#/$defs/D", "#/definitions/E", "#/properties/a")
-_HOPELESS = (
+_HOPELESS: tuple[dict[str, Any], ...] = (
     {"type": "odd"},
     {"type": "List[odd]"},
     {"$ref": "#/$defs/no"},
