@@ -39,17 +39,24 @@ def test_a_wrong_name_lists_the_right_ones() -> None:
     assert all(name in done.stderr for name in ADAPTERS)
 
 
+def run_without(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    program = f"import sys; sys.modules[{module!r}] = None; from chat_adapters.toolkit import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False
+    )
+
+
 def test_a_missing_library_is_named() -> None:
-    program = "import sys; sys.modules['typer'] = None; from chat_adapters.toolkit import main; main()"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    done = run_without("typer")
     assert done.returncode == 1
     assert "pip install 'vllm-chat-adapters[cli]'" in done.stderr
 
 
 def test_stop_tokens_are_a_folder_that_vllm_can_read() -> None:
-    done = run("generation-config", "chatglm3")
-    assert done.returncode == 0
-    assert (Path(done.stdout.strip()) / "generation_config.json").is_file()
+    for name in ("chatglm3", "internlm2_5"):
+        done = run("generation-config", name)
+        assert done.returncode == 0
+        assert (Path(done.stdout.strip()) / "generation_config.json").is_file()
     done = run("generation-config", "qwen2")
     assert done.returncode == 2
     assert "leave --generation-config out" in complaint(done)
@@ -66,3 +73,10 @@ def test_convert(tmp_path: Path) -> None:
     done = run("convert", str(checkpoint), str(tmp_path / "converted"))
     assert done.returncode == 2
     assert "not an empty folder" in complaint(done)
+    done = run("convert", str(checkpoint), str(checkpoint / "config.json" / "no folder"))
+    assert done.returncode == 2
+    assert "Not a directory" in complaint(done)
+    for module in ("transformers", "sentencepiece"):
+        done = run_without(module, "convert", str(checkpoint), str(tmp_path / "new"))
+        assert done.returncode == 2
+        assert "pip install 'vllm-chat-adapters[chatglm3]'" in complaint(done)

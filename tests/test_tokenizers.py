@@ -16,10 +16,11 @@ from sentencepiece import SentencePieceProcessor
 from tiny import FAMILIES, small_sentencepiece_model, write_tiny_checkpoint
 from transformers import AutoConfig, AutoTokenizer
 
-from chat_adapters.adapters import CheckpointError
+from chat_adapters.adapters import Adapter, CheckpointError
 from chat_adapters.adapters.chatglm3 import CHATGLM3
+from chat_adapters.adapters.internlm2_5 import INTERNLM2_5
 from chat_adapters.vllm_plugin.chatglm3 import TOKENS, convert, load_tokenizer
-from chat_adapters.vllm_plugin.internlm2_config import InternLM2Config
+from chat_adapters.vllm_plugin.internlm2_config import END, END_OF_TURN, InternLM2Config
 
 ROLES = ("<|system|>", "<|user|>", "<|assistant|>", "<|observation|>")
 Message = tuple[str, str, str]
@@ -124,18 +125,21 @@ def test_ids_of_the_real_model(messages: list[Message], real: Encoders) -> None:
 def test_the_real_model_as_others_know_it(real: Encoders, shared_dir: Path) -> None:
     _, tokenizer = real
     assert tokenizer.convert_tokens_to_ids(list(TOKENS)) == list(range(64789, 64798))
-    stop = json.loads(
-        (
-            files("chat_adapters.vllm_plugin") / "generation" / "chatglm3" / "generation_config.json"
-        ).read_text()
-    )
-    assert stop == {"eos_token_id": [2, 64795, 64797], "pad_token_id": 0}
-    assert [tokenizer.convert_ids_to_tokens(id) for id in stop["eos_token_id"]] == sorted(
-        CHATGLM3.stop_tokens, key=tokenizer.convert_tokens_to_ids
-    )
     derived: Any = AutoTokenizer.from_pretrained(shared_dir / "tokenizers" / "chatglm3")
     for text in ("[gMASK]sop<|user|>\n 你好<|assistant|>", "people stop sop", "a  b", ""):
         assert tokenizer.encode(text) == derived.encode(text)
+
+
+@pytest.mark.parametrize("adapter", [CHATGLM3, INTERNLM2_5], ids=lambda adapter: adapter.name)
+def test_stop_tokens_of_the_real_models(adapter: Adapter, shared_dir: Path) -> None:
+    """What `chat-adapters generation-config` names."""
+    path = files("chat_adapters.vllm_plugin") / "generation" / adapter.name / "generation_config.json"
+    settings = json.loads(path.read_text())
+    tokenizer: Any = AutoTokenizer.from_pretrained(shared_dir / "tokenizers" / adapter.name)
+    stop = sorted(tokenizer.convert_tokens_to_ids(list(adapter.stop_tokens)))
+    assert settings == {"eos_token_id": stop, "pad_token_id": tokenizer.pad_token_id}
+    if adapter is INTERNLM2_5:
+        assert stop == [END, END_OF_TURN]
 
 
 def test_what_the_tokenizer_is(small: Encoders) -> None:
@@ -195,6 +199,11 @@ def glm4(checkpoint: Path) -> None:
     (checkpoint / "tokenizer.model").write_text("IQ== 0\nIg== 1\n")
 
 
+def another_family(checkpoint: Path) -> None:
+    config = json.loads((checkpoint / "config.json").read_text())
+    (checkpoint / "config.json").write_text(json.dumps({**config, "model_type": "llama"}))
+
+
 def chatglm2_by_its_code(checkpoint: Path) -> None:
     (checkpoint / "tokenization_chatglm.py").write_text("class ChatGLMTokenizer: ...\n")
 
@@ -215,6 +224,7 @@ def larger_than_the_weights(checkpoint: Path) -> None:
         (without_model, "has no tokenizer.model: download"),
         (cut, "is no SentencePiece.*download it again"),
         (empty, "is no SentencePiece"),
+        (another_family, "is of the family 'llama', not ChatGLM3"),
         (glm4, "is no SentencePiece BPE model .*GLM-4"),
         (chatglm2_by_its_code, "knows no .*not ChatGLM3"),
         (chatglm2_by_its_name, "is ChatGLM2 .THUDM/chatglm2-6b."),
@@ -228,6 +238,11 @@ def test_refused(checkpoint: Path, tmp_path: Path, spoil: Callable[[Path], None]
     with pytest.raises(CheckpointError, match=message):
         convert(checkpoint, tmp_path / "converted")
     assert not (tmp_path / "converted").exists()
+
+
+def test_a_conversion_does_not_link_itself(checkpoint: Path) -> None:
+    convert(checkpoint, checkpoint / "converted")
+    assert not (checkpoint / "converted" / "converted").exists()
 
 
 def test_a_conversion_writes_over_nothing(checkpoint: Path, tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def template(name: Name) -> None:
 
 @app.command()
 def generation_config(name: Name) -> None:
-    """Print the folder of a family's stop tokens, for vllm serve --generation-config; ChatGLM3 needs it."""
+    """Print the folder of a family's stop tokens, for vllm serve --generation-config."""
     folder = files("chat_adapters.vllm_plugin") / "generation" / adapter_of(name).name
     if not folder.is_dir():
         raise typer.BadParameter(
@@ -56,11 +56,13 @@ def convert(
     """Make a ChatGLM3 checkpoint one that needs no remote code; its weights are linked, not copied."""
     try:
         from ..vllm_plugin.chatglm3 import convert as convert_chatglm3
-    except ImportError as error:
-        raise typer.BadParameter(f"{error}: pip install 'vllm-chat-adapters[chatglm3]'") from None
-    try:
+
         convert_chatglm3(checkpoint, output)
-    except CheckpointError as error:
+    except ImportError:
+        raise typer.BadParameter(
+            "this needs transformers, sentencepiece and protobuf: pip install 'vllm-chat-adapters[chatglm3]'"
+        ) from None
+    except (CheckpointError, OSError) as error:
         raise typer.BadParameter(str(error)) from None
     typer.echo(f"{output} is ready: vllm serve {output}")
 

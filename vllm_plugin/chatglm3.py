@@ -59,12 +59,15 @@ def load_tokenizer(
     Raises:
         CheckpointError: there is no `tokenizer.model`, or it is not ChatGLM3's.
     """
+    config, _ = PreTrainedConfig.get_config_dict(checkpoint, **where)
+    family = config.get("model_type", "chatglm")
+    if family != "chatglm":
+        raise CheckpointError(f"{checkpoint} is of the family {family!r}, not ChatGLM3: serve it as it is")
     path = _file(checkpoint, "tokenizer.model", **where)
     if path is None:
         raise CheckpointError(
             f"{checkpoint} has no tokenizer.model: download the checkpoint's tokenizer again"
         )
-    config, _ = PreTrainedConfig.get_config_dict(checkpoint, **where)
     settings = get_tokenizer_config(checkpoint, **where)
     _refuse_other_generations(
         checkpoint, config, settings, _file(checkpoint, "tokenization_chatglm.py", **where)
@@ -102,7 +105,8 @@ def convert(checkpoint: Path, output: Path) -> None:
     """
     if not (checkpoint / "config.json").is_file():
         raise CheckpointError(
-            f"{checkpoint} is not the folder of a checkpoint: there is no config.json in it"
+            f"{checkpoint} is not the folder of a checkpoint: there is no config.json in it; one of the hub must "
+            "be downloaded before"
         )
     if output.exists() and not (output.is_dir() and not any(output.iterdir())):
         raise CheckpointError(f"{output} is there already and not an empty folder: name another")
@@ -116,7 +120,8 @@ def convert(checkpoint: Path, output: Path) -> None:
     _write(output / "config.json", config)
     _write(output / "generation_config.json", {"eos_token_id": stop, "pad_token_id": tokenizer.pad_token_id})
     for path in checkpoint.iterdir():
-        if not (output / path.name).exists() and not any(map(path.match, NOT_LINKED)):
+        skipped = any(map(path.match, NOT_LINKED)) or path.resolve() == output.resolve()
+        if not skipped and not (output / path.name).exists():
             (output / path.name).symlink_to(path.resolve())
 
 
