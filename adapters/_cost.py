@@ -31,6 +31,9 @@ class _Scale(NamedTuple):
     format: float = 100
     state: float = 35  # each character that a length counts
     member: float = 15  # of an object whose members are counted, times the count
+    crowd: float = (
+        0.1  # members, times themselves: what xgrammar takes to compile them, elsewhere, would be minutes
+    )
     other: float = 0  # name of an object with further members
     value: float = 6  # of an enum
     character: float = 0.1
@@ -38,7 +41,7 @@ class _Scale(NamedTuple):
 
 
 JSON = _Scale()
-PYTHON = _Scale(node=40, format=2500, state=3, other=500, value=15, character=2, pattern=4)
+PYTHON = _Scale(node=40, crowd=0.3, format=2500, state=3, other=500, value=15, character=2, pattern=4)
 
 
 def cost(schemas: Sequence[Schema], python: bool) -> float:
@@ -111,7 +114,7 @@ class _Weights:
         match node.get("type"):
             case "object":
                 names = cast("dict[str, Schema]", node.get("properties", {}))
-                total = scale.character * sum(map(len, names))
+                total = scale.character * sum(map(len, names)) + scale.crowd * len(names) ** 2
                 if node["additionalProperties"] is not False:
                     total += scale.other * len(names)
                 if node.keys() & {"minProperties", "maxProperties"}:

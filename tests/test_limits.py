@@ -68,6 +68,7 @@ WORKS: Mapping[str, list[Tool]] = {
 }  # fmt: skip
 TOO_MUCH: Mapping[str, tuple[Json, str]] = {
     "properties": ({"properties": {f"p{n}": TEXT for n in range(200_000)}}, "properties"),
+    "many properties": ({"properties": {f"p{n}": TEXT for n in range(2500)}}, "parameters: too large for a grammar"),
     "long property": ({"properties": {"k" * 10**7: TEXT}}, "properties"),
     "enum": (of({"enum": [f"value {n}" for n in range(300_000)]}), r"properties\.x"),
     "enum of texts": (of({"enum": [f"{n}" + "v" * 9000 for n in range(999)]}), r"properties\.x"),
