@@ -12,8 +12,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 pytest.importorskip("transformers", reason="transformers comes with vLLM, which is not installed")
+from replies import ask
 from sentencepiece import SentencePieceProcessor
-from tiny import FAMILIES, small_sentencepiece_model, write_tiny_checkpoint
+from server import DUMMY, Server
+from tiny import ALL_STOP_TOKENS, FAMILIES, small_sentencepiece_model, write_tiny_checkpoint
 from transformers import AutoConfig, AutoTokenizer
 
 from chat_adapters.adapters import Adapter, CheckpointError
@@ -161,7 +163,7 @@ def test_conversion(checkpoint: Path, tmp_path: Path) -> None:
     output = tmp_path / "converted"
     convert(checkpoint, output)
     assert sorted(path.name for path in output.iterdir()) == [
-        *("config.json", "generation_config.json", "model.safetensors"),
+        *("config.json", ALL_STOP_TOKENS, "generation_config.json", "model.safetensors"),
         *("tokenizer.json", "tokenizer_config.json"),
     ]
     assert (output / "model.safetensors").resolve() == checkpoint / "model.safetensors"
@@ -180,6 +182,24 @@ def test_the_checkpoints_template_is_kept(checkpoint: Path, where: str) -> None:
     template = "{{ '[gMASK]sop' }}"
     (checkpoint / where).write_text(json.dumps({"chat_template": template}) if where[0] == "t" else template)
     assert load_tokenizer(checkpoint).chat_template == template
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("converted", [False, True])
+def test_replies_without_tools_end(
+    converted: bool, checkpoint: Path, vllm_installed: None, tmp_path: Path
+) -> None:
+    """The two ways to serve it of docs/serving.md."""
+    arguments = (*FAMILIES["chatglm3"].arguments, "--generation-config", str(checkpoint / ALL_STOP_TOKENS))
+    if converted:
+        convert(checkpoint, tmp_path / "converted")
+        checkpoint, arguments = tmp_path / "converted", ()
+    with Server(checkpoint, "chatglm3", *DUMMY, *arguments, workdir=tmp_path) as server:
+        for stop in CHATGLM3.stop_tokens:
+            replay = f"\n It is sunny.{stop}I go on{CHATGLM3.stop_tokens[0]}"
+            reply = ask(server, replay=replay, messages=[{"role": "user", "content": "Hello"}])
+            assert server.text(reply.token_ids) == server.seen(f"\n It is sunny.{stop}")
+            assert reply.finish_reason == "stop"
 
 
 def without_model(checkpoint: Path) -> None:

@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from server import DUMMY, Server, ServerFailed
-from tiny import FAMILIES, write_tiny_checkpoint
+from tiny import ALL_STOP_TOKENS, FAMILIES, write_tiny_checkpoint
 
 from chat_adapters.adapters import Adapter, UnknownAdapterError, get
 from chat_adapters.toolkit.writing import write_reply
@@ -213,14 +214,19 @@ def show(name: str, given: Path | None, steps: Sequence[Step], console: Console)
     """Serve one family, the given checkpoint or a tiny one, and run the steps: which are right."""
     with tempfile.TemporaryDirectory() as folder:
         workdir = Path(folder)
+        arguments = list(FAMILIES[name].arguments)
+        model = given or write_tiny_checkpoint(workdir / "tiny", FAMILIES[name])
+        stop_tokens = files("chat_adapters.vllm_plugin") / "generation" / name
+        if stop_tokens.is_dir():
+            arguments += ["--generation-config", str(stop_tokens if given else model / ALL_STOP_TOKENS)]
         if given:
-            server = Server(given, name, "--max-model-len", "4096", workdir=workdir, replay=False)
+            server = Server(given, name, *arguments, "--max-model-len", "4096", workdir=workdir, replay=False)
         else:
-            model = write_tiny_checkpoint(workdir / "tiny", FAMILIES[name])
-            server = Server(model, name, *DUMMY, *FAMILIES[name].arguments, workdir=workdir)
+            server = Server(model, name, *arguments, *DUMMY, workdir=workdir)
         console.rule(f"[bold]{name}[/]: {get(name).models}", align="left", style="dim")
+        flags = " ".join((f"--tool-call-parser {name} --chat-template {name}.jinja", *arguments))
         console.print(
-            f"Stock vLLM with [bold]--tool-call-parser {name} --chat-template {name}.jinja[/] serves "
+            f"Stock vLLM with [bold]{flags}[/] serves "
             f"{given.name if given else 'a tiny model with random weights on the CPU'}."
         )
         with server:

@@ -25,7 +25,7 @@ from chat_adapters.adapters.qwen2_5 import QWEN2_5
 from chat_adapters.vllm_plugin import MODE
 from chat_adapters.vllm_plugin.chatglm3 import build_tokenizer
 
-__all__ = ["FAMILIES", "Family", "write_tiny_checkpoint"]
+__all__ = ["ALL_STOP_TOKENS", "FAMILIES", "Family", "write_tiny_checkpoint"]
 
 VOCABULARY = 768
 TEXT = """\
@@ -44,6 +44,10 @@ print(get_weather(city='Paris', days=1 + 2))
 """
 RUNS = "\n".join(character * 64 for character in '{}[]"\\ \n')
 """Runs become long tokens, so that a reply of thousands of braces fits into a short context."""
+
+
+ALL_STOP_TOKENS = "generation"
+"""The folder in a tiny checkpoint that is to it what `chat-adapters generation-config` prints for a real one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,8 @@ FAMILIES = {
 def write_tiny_checkpoint(directory: Path, family: Family, tokenizer_from: Path | None = None) -> Path:
     """Write a checkpoint without weights, for `--load-format dummy`, and give its folder back.
 
-    Its settings name one stop token only, the first: a reply that ends at another one shows what the plugin adds.
+    Its settings name one stop token only, the first: a reply that ends at another one shows what the plugin adds. All
+    are named in a folder of their own, for `--generation-config`.
     With `tokenizer_from`, the tokenizer files of that folder are used instead of a small new one.
     """
     end = family.adapter.stop_tokens[0]
@@ -169,6 +174,9 @@ def write_tiny_checkpoint(directory: Path, family: Family, tokenizer_from: Path 
         },
     )
     write_json(directory / "generation_config.json", {"eos_token_id": stop, "pad_token_id": stop})
+    (directory / ALL_STOP_TOKENS).mkdir()
+    every = [tokenizer.token_to_id(token) for token in family.adapter.stop_tokens]
+    write_json(directory / ALL_STOP_TOKENS / "generation_config.json", {"eos_token_id": every})
     return directory
 
 
