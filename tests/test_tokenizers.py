@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip("transformers", reason="transformers comes with vLLM, which is not installed")
@@ -122,6 +122,14 @@ def test_ids_of_the_real_model(messages: list[Message], real: Encoders) -> None:
     for _, _, content in messages:
         back = tokenizer.decode(tokenizer.encode(content, add_special_tokens=False))
         assert back == content.replace("\u2581", " ")  # SentencePiece's sign for a blank
+
+
+@pytest.mark.slow
+@settings(max_examples=10_000)
+@given(messages=conversations)
+def test_ids_of_the_real_model_on_10_000_conversations(messages: list[Message], real: Encoders) -> None:
+    official, tokenizer = real
+    assert tokenizer.encode(as_text(messages), add_special_tokens=False) == official.prompt(messages)
 
 
 def test_the_real_model_as_others_know_it(real: Encoders, shared_dir: Path) -> None:

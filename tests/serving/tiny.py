@@ -174,7 +174,7 @@ def write_tiny_checkpoint(directory: Path, family: Family, tokenizer_from: Path 
         },
     )
     write_json(directory / "generation_config.json", {"eos_token_id": stop, "pad_token_id": stop})
-    (directory / ALL_STOP_TOKENS).mkdir()
+    (directory / ALL_STOP_TOKENS).mkdir(exist_ok=True)
     every = [tokenizer.token_to_id(token) for token in family.adapter.stop_tokens]
     write_json(directory / ALL_STOP_TOKENS / "generation_config.json", {"eos_token_id": every})
     return directory
