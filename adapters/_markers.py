@@ -39,10 +39,13 @@ class Markers:
         self.forms: dict[str, Form] = {f"form{index}": form for index, form in enumerate(format.forms)}
         self._lead = format.lead
         self._patterns: dict[tuple[str, str], re.Pattern[str]] = {}
-        self.start = self._start(format.preludes)
+        names, others = self._names(), self._line_starts()
+        self.start = _pair(_prelude(format.preludes), names, others)
         """What counts only at the start of a reply, and what may become that; they match nothing if nothing does."""
-        self.behind_prelude = _pair(*self._line_start())
-        """The same behind a prelude: the turn that the prompt has begun is no call any more."""
+        self.behind_blank = _pair(names, others)
+        """The same behind a prelude of blanks."""
+        self.behind_prelude = _pair(others)
+        """The same behind another prelude: the turn that the prompt has begun is no call any more."""
 
     def text(self, close: str = "") -> re.Pattern[str]:
         """In text: the opening markers, and the closing one that is being waited for."""
@@ -90,24 +93,23 @@ class Markers:
             )
         return self._patterns[key]
 
-    def _start(self, preludes: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
-        whole, cuts = self._line_start()
-        for group, form in self.forms.items():
-            if isinstance(form, PythonCall):
-                whole.append(f"(?P<{group}>{_BLANKS}{_NAME}\n)")
-                cuts.append(f"{_BLANKS}{NAME_CHARS}{{0,{MAX_NAME}}}")
-        if preludes:
-            longest_first = sorted(preludes, key=len, reverse=True)
-            whole.append(f"(?P<{PRELUDE}>{'|'.join(map(re.escape, longest_first))})")
-            cuts += [_beginnings(_atoms(prelude)) for prelude in preludes]
-        return _pair(whole, cuts)
+    def _names(self) -> "_Starts":
+        return [
+            (f"(?P<{group}>{_BLANKS}{_NAME}\n)", f"{_BLANKS}{NAME_CHARS}{{0,{MAX_NAME}}}")
+            for group, form in self.forms.items()
+            if isinstance(form, PythonCall)
+        ]
 
-    def _line_start(self) -> tuple[list[str], list[str]]:
-        forms = {group: form for group, form in self.forms.items() if form.at_line_start}
-        return (
-            [f"(?P<{group}>{_opener(form)})" for group, form in forms.items()],
-            [_beginnings(_atoms(form.open.strip())) for form in forms.values()],
-        )
+    def _line_starts(self) -> "_Starts":
+        return [
+            (f"(?P<{group}>{_opener(form)})", _beginnings(_atoms(form.open.strip())))
+            for group, form in self.forms.items()
+            if form.at_line_start
+        ]
+
+
+_Starts = list[tuple[str, str]]
+"""Patterns, each with one of what may become what it matches."""
 
 
 @cache
@@ -116,9 +118,17 @@ def markers_of(format: Format) -> Markers:
     return Markers(format)
 
 
-def _pair(whole: list[str], cuts: list[str]) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    cut = "|".join(filter(None, cuts))
-    return re.compile("|".join(whole) or "(?!)"), re.compile(rf"(?:{cut})\Z" if cut else "(?!)")
+def _prelude(preludes: tuple[str, ...]) -> _Starts:
+    longest_first = sorted(preludes, key=len, reverse=True)
+    whole = f"(?P<{PRELUDE}>{'|'.join(map(re.escape, longest_first))})"
+    return (
+        [(whole, "|".join(filter(None, (_beginnings(_atoms(one)) for one in preludes))))] if preludes else []
+    )
+
+
+def _pair(*starts: _Starts) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    whole, cuts = ([pair[side] for some in starts for pair in some if pair[side]] for side in (0, 1))
+    return re.compile("|".join(whole) or "(?!)"), re.compile(rf"(?:{'|'.join(cuts)})\Z" if cuts else "(?!)")
 
 
 def _opener(form: Form) -> str:

@@ -82,8 +82,8 @@ class Parser:
         self._names = Names(format, self._offered)
         self._forward_unknown = unknown_tools == "forward"
         self._fence = Fence()
-        self._begun = False
-        """The reply's prelude was read."""
+        self._starts = self._markers.start
+        """What may stand where the reply begins."""
         self._events: list[Event] = []
         self._text: list[str] = []
         self._text_start = 0
@@ -168,7 +168,7 @@ class Parser:
     # None if it cannot go on without more text.
 
     def _read_start(self, text: str, pos: int) -> int | None:
-        start, start_cut = self._markers.behind_prelude if self._begun else self._markers.start
+        start, start_cut = self._starts
         if not self._final and start_cut.match(text, pos):
             return None
         self._state = self._read_text
@@ -178,8 +178,9 @@ class Parser:
         if found.lastgroup != PRELUDE:
             if self._is_unknown(found) and self._names.ending(text, pos, found.end() - 1, "") is not None:
                 return pos  # text and name are glued
-            return self._begin(text, pos, found, prompted=not self._begun)
-        self._begun = True
+            return self._begin(text, pos, found, prompted=start is not self._markers.behind_prelude[0])
+        blank = not found.group().strip(" ")
+        self._starts = self._markers.behind_blank if blank else self._markers.behind_prelude
         self._say(Markup("prelude", self._offset + pos, self._offset + found.end()))
         self._state = self._read_start
         return found.end()
