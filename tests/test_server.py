@@ -66,9 +66,22 @@ def of_families(values: Callable[[Adapter], Mapping[str, Any]]) -> pytest.MarkDe
 
 
 def recorded(adapter: Adapter) -> dict[str, Path]:
-    """The family's replies to requests with tools: without, vLLM does not look for calls."""
+    """The family's replies to requests with tools: without, vLLM does not look for calls.
+
+    But for those that begin with SentencePiece's blank: it would put another before it.
+    """
+    pieces = isinstance(adapter.format.call, PythonCall)
     folders = [path.parent for path in sorted((FIXTURES / adapter.name).glob("*/output.txt"))]
-    return {folder.name: folder for folder in folders if load(folder, "request").get("tools")}
+    return {
+        folder.name: folder
+        for folder in folders
+        if load(folder, "request").get("tools") and not (pieces and output(folder).startswith(" "))
+    }
+
+
+def script(adapter: Adapter, text: str) -> str:
+    """The reply with the stop token at its end."""
+    return text if text.endswith(adapter.stop_tokens) else text + adapter.stop_tokens[0]
 
 
 def load(folder: Path, name: str) -> Any:
@@ -88,7 +101,7 @@ def replays(server: Server, adapter: Adapter) -> Iterator[dict[Path, Both]]:
         return ask(
             server,
             stream=stream,
-            replay=output(folder) + adapter.stop_tokens[0],
+            replay=script(adapter, output(folder)),
             messages=as_sent(request["messages"]),
             tools=[
                 one if "function" in one else {"type": "function", "function": one}
@@ -133,18 +146,19 @@ def before_stop(format: Format, text: str) -> str:
     return min((text.partition(stop)[0] for stop in format.stop_strings), key=len, default=text)
 
 
-def through_vllm(adapter: Adapter, folder: Path) -> tuple[str, list[tuple[str, object]]]:
-    """What the caller gets of a recorded reply: its message.json, but for two things that vLLM does.
+def through_vllm(adapter: Adapter, folder: Path, seen: str) -> tuple[str, list[tuple[str, object]]]:
+    """What the caller gets of a recorded reply: its message.json, but for three things that happen on the way.
 
-    It ends the reply before a stop string, so that the parser reads what is left; and it drops a text beside calls
-    that is all white space (of a whole reply: streamed, it went out before the calls).
+    The tokens may give another text back than they were made of. vLLM ends the reply before a stop string, so that the
+    parser reads what is left; and it drops a text beside calls that is all white space (of a whole reply: streamed, it
+    went out before the calls).
     """
     message = load(folder, "message")
     content, calls = (
         message["content"] or "",
         [(call["name"], call["arguments"]) for call in message["tool_calls"]],
     )
-    left = before_stop(adapter.format, output(folder))
+    left = before_stop(adapter.format, seen)
     if left != output(folder):
         functions = [one.get("function", one) for one in load(folder, "request")["tools"]]
         tools = [Tool(function["name"], function.get("parameters")) for function in functions]
@@ -158,9 +172,9 @@ def test_auto_reads_what_models_have_written(
     server: Server, adapter: Adapter, replays: dict[Path, Both], value: Path
 ) -> None:
     whole, streamed = (future.result() for future in replays[value])
-    content, calls = through_vllm(adapter, value)
+    content, calls = through_vllm(adapter, value, server.seen(output(value)))
     if before_stop(adapter.format, output(value)) == output(value):
-        assert server.text(whole.token_ids) == server.seen(output(value) + adapter.stop_tokens[0])
+        assert server.text(whole.token_ids) == server.seen(script(adapter, output(value)))
     assert (whole.content, [(name, json.loads(text)) for name, text in whole.calls]) == (content, calls)
     assert whole.finish_reason == ("tool_calls" if calls else "stop")
     assert streamed.token_ids == whole.token_ids
@@ -338,8 +352,14 @@ def random_schema(random: Random, depth: int = 0) -> dict[str, Any]:
     def nested() -> dict[str, Any]:
         return random_object(random, depth + 1)
 
+    def free() -> dict[str, Any]:
+        return {"type": "object", "additionalProperties": enum(), "maxProperties": random.randint(0, 2)}
+
+    def either() -> dict[str, Any]:
+        return {"anyOf": [random_schema(random, depth + 1), {"type": "null"}]}
+
     kinds: list[Callable[[], dict[str, Any]]] = [string, integer, boolean, enum]
-    return random.choice(kinds if depth > 2 else [*kinds, array, nested])()
+    return random.choice(kinds if depth > 2 else [*kinds, array, nested, free, either])()
 
 
 def random_object(random: Random, depth: int = 0) -> dict[str, Any]:
@@ -360,7 +380,7 @@ def random_tools(random: Random) -> list[dict[str, Any]]:
     return [tool(name, random_object(random)) for name in names]
 
 
-SEEDS = range(50)
+SEEDS = range(100)
 CHOICES = ("required", "one", "named")
 
 

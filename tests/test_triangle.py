@@ -15,7 +15,7 @@ import json
 from typing import Any
 
 from formats import INVENTED
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from triangle import Subject, admits, compile_grammar, turn, walk
 
@@ -81,6 +81,7 @@ def test_the_grammar_admits_what_the_template_writes(subject: Subject, data: st.
 
 
 @every_subject
+@settings(max_examples=max(200, settings().max_examples))
 @given(tools=tool_sets(), seed=st.integers(0, 2**32))
 def test_the_parser_reads_what_the_grammar_admits(subject: Subject, tools: dict[str, Any], seed: int) -> None:
     text = walk(compile_grammar(subject.adapter, tools, "required"), seed)
