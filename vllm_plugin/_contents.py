@@ -24,9 +24,11 @@ from ..adapters import ChatAdaptersError, TokenizerError
 
 __all__ = ["SpecialTokens"]
 
-_PRIVATE = [chr(code) for code in (*range(0xF0000, 0xFFFFE), *range(0x100000, 0x10FFFE))]
-_SYMBOLS = [chr(code) for code in range(0x1D800, 0x1DA00)]
-"""Signs for writing sign languages: neither letters nor blanks nor cased, and Python prints them as they are."""
+_PRIVATE = [[chr(code) for code in range(start, start + 0xFFFE)] for start in (0xF0000, 0x100000)]
+_LETTERS = [chr(code) for code in range(0x14400, 0x14647)]
+"""Anatolian hieroglyphs stand in for letters and digits: a template may ask whether a key is an identifier."""
+_SIGNS = [chr(code) for code in range(0x1D800, 0x1DA00)]
+"""Signs for writing sign languages: neither letters nor blanks. Neither is cased, and Python prints both as they are."""
 
 Table = Mapping[int, str]
 """What `str.translate` takes."""
@@ -58,7 +60,7 @@ class SpecialTokens:
         self._edges = _Edges(token.content for token in tokens if not token.single_word)
         self._part_edges = _Edges(self.texts)
         self._alphabet = sorted(set("".join(self.texts)))
-        self._spelled = {text: "".join(secrets.choice(_PRIVATE) for _ in text) for text in self.texts}
+        self._spelled = {text: "".join(secrets.choice(_PRIVATE[0]) for _ in text) for text in self.texts}
         self.twin = _twin(tokenizer, self._spelled)
         """A tokenizer with the same ids; its special tokens only appear through `respell`."""
 
@@ -93,8 +95,11 @@ class SpecialTokens:
             raise ChatAdaptersError("the request is nested too deep") from None
         if not found:
             return list(conversation), dict(settings), {}
-        free = (character for character in (*_SYMBOLS, *_PRIVATE) if character not in seen)
-        stand_ins = {ord(character): chosen for character, chosen in zip(self._alphabet, free, strict=False)}
+        stand_ins: dict[int, str] = {}
+        for usual, more, word in ((_LETTERS, _PRIVATE[0], True), (_SIGNS, _PRIVATE[1], False)):
+            free = (character for character in (*usual, *more) if character not in seen)
+            hidden = (ord(character) for character in self._alphabet if _in_word(character) is word)
+            stand_ins |= dict(zip(hidden, free, strict=False))
         if len(stand_ins) < len(self._alphabet):
             raise ChatAdaptersError("the contents use every character that could stand in for another")
 
@@ -146,6 +151,10 @@ class SpecialTokens:
             [{key: field(message, key) for key in message} for message in conversation],
             {key: walk(value) for key, value in settings.items()},
         )
+
+
+def _in_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
 
 
 class _Edges:
