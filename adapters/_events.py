@@ -19,7 +19,7 @@ class Text(NamedTuple):
 class Markup(NamedTuple):
     """Characters outside calls that belong to the format.
 
-    `lead`: what leads to the next call, a separator or white space. `close`: a closing marker that comes late.
+    `lead`: what leads to the next call, a separator or white space. `close`: a closing marker that comes late, or one that ends a turn.
     `prelude`: what the reply begins with because the prompt ended there.
     """
 

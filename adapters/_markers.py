@@ -6,7 +6,7 @@ from functools import cache
 
 from ._format import MAX_NAME, NAME_CHARS, Form, Format, PythonCall
 
-__all__ = ["CLOSE", "CUT", "LINE", "PRELUDE", "WORD", "Fence", "Markers", "markers_of"]
+__all__ = ["CLOSE", "CUT", "LINE", "PRELUDE", "TURN", "WORD", "Fence", "Markers", "markers_of"]
 
 CLOSE = "close"
 """The group of a closing marker."""
@@ -17,6 +17,8 @@ PRELUDE = "prelude"
 
 LINE = "line"
 """The group of the line feed behind what may be a name."""
+TURN = "turn"
+"""The group of a marker that begins another turn, and no call."""
 WORD = "word"
 """The group of what may become a name with more text."""
 
@@ -72,6 +74,7 @@ class Markers:
                     turn = "".join(opener) + _BLANKS
                     cuts.append(f"{turn}{NAME_CHARS}{{0,{MAX_NAME}}}")
                     if where == "text":
+                        whole.append(f"(?P<{TURN}>{turn}(?=\n))")
                         whole.append(f"(?P<{group}>{turn}{_NAME}\n)|(?P<{LINE}>(?<={NAME_CHARS})\n)")
                         whole.append(rf"(?P<{WORD}>{NAME_CHARS}\Z)")
                     elif where == "adjacent":

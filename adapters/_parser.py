@@ -17,7 +17,7 @@ from ._events import Arguments, CallBegin, CallEnd, Event, Markup, Text
 from ._format import CodeCall, Form, Format, HeadedCall, JsonCall, PythonCall, TaggedCall, Tool
 from ._headed_call import HeadedCallReader
 from ._json_call import JsonCallReader
-from ._markers import CLOSE, CUT, LINE, PRELUDE, WORD, Fence, markers_of
+from ._markers import CLOSE, CUT, LINE, PRELUDE, TURN, WORD, Fence, markers_of
 from ._names import Names
 from ._python_call import PythonCallReader
 from ._reader import FENCE, CallReader, Offered, Setting, Start
@@ -204,7 +204,7 @@ class Parser:
         if found.lastgroup == LINE:
             end = found.end()
             return self._begin_candidate(text, pos, pos, end, self._names.form, Start(text[pos:end]))
-        if found.lastgroup == CLOSE:
+        if found.lastgroup in (CLOSE, TURN):
             self._awaited = ""
             self._say(Markup("close", self._offset + pos, self._offset + found.end()))
             return found.end()

@@ -215,8 +215,8 @@ CHATGLM3_CASES = {
     ),
     "text between": Case(call("get") + " then " + call("web_search"), " then ", (GET, WEB)),
     "the second one bad": Case(call("get") + call("get", "a=x"), call("get", "a=x"), (GET,)),
-    "a marker and an answer": Case("\n A<|assistant|>\n B", "A<|assistant|>\n B"),
-    "a marker and an answer behind a call": Case(call("get") + "<|assistant|>\n B", "<|assistant|>\n B", (GET,)),
+    "a marker and an answer": Case("\n A<|assistant|>\n B", "A\n B"),
+    "a marker and an answer behind a call": Case(call("get") + "<|assistant|>\n B", "\n B", (GET,)),
     "markers alone": Case("<|assistant|><|assistant|>" + call("get") + "<|assistant|>", "<|assistant|><|assistant|>", (GET,)),
     # Keywords, and what is unpacked into them.
     "white space anywhere": Case(call("get", "\n  a = 1 ,\n\tb\n=[ 1 ,2 ] ,\n"), calls=(("get", '{"a":  1, "b": [ 1 ,2 ]}'),)),

@@ -30,6 +30,8 @@ _LETTERS = [chr(code) for code in range(0x14400, 0x14647)]
 _SIGNS = [chr(code) for code in range(0x1D800, 0x1DA00)]
 """Signs for writing sign languages: neither letters nor blanks. Neither is cased, and Python prints both as they are."""
 
+_RESULT_OF = ("<|plugin|>", "<|interpreter|>")
+
 Table = Mapping[int, str]
 """What `str.translate` takes."""
 
@@ -141,7 +143,7 @@ class SpecialTokens:
             value = message[key]
             if key == "role":  # templates compare it, and put it into brackets: `user` is part of `<|user|>`
                 return walk(value, None)
-            if key == "name" and message["role"] == "environment" and value in self.texts:
+            if key == "name" and message["role"] == "environment" and value in _RESULT_OF:
                 return value  # InternLM's way to say whose result it is
             if key == "content" and isinstance(value, list):
                 return [part(item) for item in value]
