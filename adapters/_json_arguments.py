@@ -1,6 +1,7 @@
 """A tool's parameters as xgrammar 0.2.8 reads them: the schema of a call's JSON arguments."""
 
 import json
+import re
 from collections import Counter
 from typing import cast
 
@@ -25,6 +26,9 @@ MORE = rf'{PLAIN}*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{{4}}){PLAIN}*)*'
 # One character: not one half of a pair, for which JSON would count none.
 ESCAPED = r'\\(?:["\\/bfnrt]|u(?:[0-9a-cefA-CEF][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2}))'
 
+# xgrammar reads `(ab*)?c` as `(ab*|b*)c`, and `(ab*){0,1}c` as what it says. An escape and a class are passed over.
+OPTIONAL_GROUP = re.compile(r"(\\.|\[(?:\\.|[^\]])*\])|\)\?", re.DOTALL)
+
 
 def json_arguments(schema: Schema) -> Schema:
     """The content of a call's tag, for parameters in normal form."""
@@ -44,6 +48,9 @@ def _spelled(schema: Schema) -> Schema:
         options = [_exactly(value) for value in values if isinstance(value, list | dict)]
         options += [{"enum": plain}] if plain else []
         return {"anyOf": options} if len(options) > 1 else options[0]
+    if "pattern" in schema:
+        rewritten = OPTIONAL_GROUP.sub(lambda found: found[1] or "){0,1}", str(schema["pattern"]))
+        return {**schema, "pattern": rewritten}
     if not schema.keys() & {"minLength", "maxLength"}:
         return each(schema, _spelled)
     low, high = schema.get("minLength", 0), schema.get("maxLength")
