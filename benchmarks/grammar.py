@@ -4,8 +4,7 @@
 
 TOOLS.jsonl has one request a line, with `tools` in OpenAI's form and `calls` (name, arguments) that fit them.
 
-- build: from the request's tools to the structural tag, in the API server.
-- cold: its compilation with nothing cached. warm: again with the compiler's cache, as for the next request.
+- cold: from the request's tools to a compiled grammar, with nothing cached. warm: the same for the next request.
 - token: filling the mask and accepting one token of a call, in the engine, between two forward passes.
 """
 
@@ -51,7 +50,7 @@ def measure(
     info = xgrammar.TokenizerInfo.from_huggingface(tokenizer, vocab_size=len(tokenizer))
     mask = xgrammar.allocate_token_bitmask(1, info.vocab_size)
     took: dict[str, dict[str, list[float]]] = {
-        label: {"build": [], "cold": [], "warm": [], "token": []} for label in models
+        label: {"cold": [], "warm": [], "token": []} for label in models
     }
     for request in requests:
         tools = [ChatCompletionToolsParam.model_validate(tool) for tool in request["tools"]]
@@ -61,15 +60,13 @@ def measure(
         )
         for label, (model, write) in models.items():
             times = took[label]
-            began = time.perf_counter()
-            tag = get_model_structural_tag(
-                model, tools, "required", reasoning=False, strict_level=ToolStrictLevel.PARAMETER
-            )
-            assert tag is not None
-            times["build"].append(time.perf_counter() - began)
             compiler = xgrammar.GrammarCompiler(info, max_threads=2)
             for key in ("cold", "warm"):
                 began = time.perf_counter()
+                tag = get_model_structural_tag(
+                    model, tools, "required", reasoning=False, strict_level=ToolStrictLevel.PARAMETER
+                )
+                assert tag is not None
                 grammar = compiler.compile_structural_tag(tag)
                 times[key].append(time.perf_counter() - began)
             matcher = xgrammar.GrammarMatcher(grammar)
@@ -102,14 +99,14 @@ def main() -> None:
     took = measure(models, requests, AutoTokenizer.from_pretrained(asked.tokenizer))
 
     table = Table(title=f"{len(requests)} sets of tools, tokenizer {asked.tokenizer.name}; times of llama")
-    for heading in ("grammar", "build ms", "cold ms", "warm ms", "token us", "token p99 us"):
+    for heading in ("grammar", "cold ms", "warm ms", "token us", "token p99 us"):
         table.add_column(heading, justify="left" if heading == "grammar" else "right")
 
     def row(label: str) -> list[float]:
         times = took[label]
         token = sorted(times["token"])
         return [
-            *(1e3 * statistics.mean(times[key]) for key in ("build", "cold", "warm")),
+            *(1e3 * statistics.mean(times[key]) for key in ("cold", "warm")),
             1e6 * statistics.mean(token),
             1e6 * token[len(token) * 99 // 100],
         ]
