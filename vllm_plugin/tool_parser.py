@@ -320,11 +320,13 @@ def _token_ids(adapter: Adapter, tokenizer: TokenizerLike) -> list[int]:
 
 
 def _is_text(request: ChatCompletionRequest | ResponsesRequest) -> bool:
-    """No call can be in the reply: the request wants none, or holds the reply to a format of its own."""
+    """No call can be in the reply: the request wants none, or an answer in JSON, to which vLLM holds the model."""
     if request.tool_choice == "none":
         return True
-    outputs = request.extract_structured_outputs()
-    return outputs is not None and outputs.structural_tag is None
+    if isinstance(request, ResponsesRequest):
+        text = request.text
+        return text is not None and text.format is not None and text.format.type.startswith("json")
+    return request.response_format is not None and request.response_format.type.startswith("json")
 
 
 def _prefix(request: ChatCompletionRequest | ResponsesRequest) -> str:
