@@ -352,14 +352,11 @@ def random_schema(random: Random, depth: int = 0) -> dict[str, Any]:
     def nested() -> dict[str, Any]:
         return random_object(random, depth + 1)
 
-    def free() -> dict[str, Any]:
-        return {"type": "object", "additionalProperties": enum(), "maxProperties": random.randint(0, 2)}
-
     def either() -> dict[str, Any]:
         return {"anyOf": [random_schema(random, depth + 1), {"type": "null"}]}
 
     kinds: list[Callable[[], dict[str, Any]]] = [string, integer, boolean, enum]
-    return random.choice(kinds if depth > 2 else [*kinds, array, nested, free, either])()
+    return random.choice(kinds if depth > 2 else [*kinds, array, nested, either])()
 
 
 def random_object(random: Random, depth: int = 0) -> dict[str, Any]:

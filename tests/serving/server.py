@@ -179,6 +179,8 @@ class Server:
             **os.environ,
             "PYTHONPATH": os.pathsep.join(path),
             "VLLM_CPU_KVCACHE_SPACE": "1",
+            # The client keeps its connections: none may be closed in the moment in which it is used again.
+            "VLLM_HTTP_TIMEOUT_KEEP_ALIVE": "600",
             "VLLM_NO_USAGE_STATS": "1",
             "DO_NOT_TRACK": "1",
             "HF_HUB_OFFLINE": "1",
