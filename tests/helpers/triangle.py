@@ -84,9 +84,7 @@ def admits(grammar: xgrammar.CompiledGrammar, reply: str) -> bool:
     return matcher.accept_string(reply) and matcher.accept_token(_STOP)
 
 
-def walk(
-    grammar: xgrammar.CompiledGrammar, seed: int, limit: int = 4000, closers: bytes = _CLOSERS
-) -> str:
+def walk(grammar: xgrammar.CompiledGrammar, seed: int, limit: int = 4000, closers: bytes = _CLOSERS) -> str:
     """A random reply that the grammar admits; what is open is closed more readily the longer it gets."""
     chance = random.Random(seed)
     matcher = xgrammar.GrammarMatcher(grammar)
