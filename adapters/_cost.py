@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, cast
 
+from ._normal_form import children, each
 from ._places import Place, said
 from ._scalars import INT64
 
@@ -19,7 +20,7 @@ MAX_COST = 450_000
 TOOL = 100
 SCHEMA = 150
 
-
+LENGTHS = ("minLength", "maxLength")
 DIGITS_18: Schema = {"type": "integer", "minimum": 1 - 10**18, "maximum": 10**18 - 1}
 
 
@@ -31,9 +32,8 @@ class _Scale(NamedTuple):
     format: float = 100
     state: float = 35  # each character that a length counts
     member: float = 15  # of an object whose members are counted, times the count
-    crowd: float = (
-        0.1  # members, times themselves: what xgrammar takes to compile them, elsewhere, would be minutes
-    )
+    # Members, times themselves: not of the event loop, but xgrammar would compile thousands for minutes.
+    crowd: float = 0.1
     other: float = 0  # name of an object with further members
     value: float = 6  # of an enum
     character: float = 0.1
@@ -60,7 +60,7 @@ def dearest(schema: Schema, python: bool) -> Place:
     at: Place = ()
     while True:
         limit = _Weights(python).of(schema) / 2
-        inside = [(place, node) for place, node in _children(schema) if _Weights(python).of(node) > limit]
+        inside = [(place, node) for place, node in children(schema) if _Weights(python).of(node) > limit]
         if not inside:
             return at
         at += inside[0][0]
@@ -70,29 +70,21 @@ def dearest(schema: Schema, python: bool) -> Place:
 def without_counts(schema: Schema, python: bool) -> tuple[dict[str, object], list[str]]:
     """The same schema without what is dear and matters least: lengths of texts, of which it gives the places, and the
     bounds of integers that have none of their own. In Python these keep 18 digits."""
-    places: list[str] = []
 
-    def lean(node: Schema, at: Place) -> dict[str, object]:
+    def lean(node: Schema) -> dict[str, object]:
         if node == {"type": "integer", "minimum": INT64[0], "maximum": INT64[1]}:
             return {**DIGITS_18} if python else {"type": "integer"}
-        lengths = [word for word in ("minLength", "maxLength") if word in node]
-        places.extend(said((*at, word)) for word in lengths)
-        out: dict[str, object] = {word: value for word, value in node.items() if word not in lengths}
-        for (word, *name), inner in _children(node):
-            changed = lean(inner, (*at, word, *name))
-            if not name:
-                out[word] = changed
-            elif isinstance(among := node[word], dict):
-                if out[word] is among:
-                    out[word] = {**among}
-                cast("dict[str, object]", out[word])[name[0]] = changed
-            else:
-                if out[word] is among:
-                    out[word] = [*cast("list[object]", among)]
-                cast("list[object]", out[word])[int(name[0])] = changed
-        return out
+        return each({word: value for word, value in node.items() if word not in LENGTHS}, lean)
 
-    return lean(schema, ()), places
+    places = [said((*at, word)) for at, node in _everywhere(schema, ()) for word in LENGTHS if word in node]
+    return lean(schema), places
+
+
+def _everywhere(node: Schema, at: Place) -> Iterator[tuple[Place, Schema]]:
+    """The schema and all that are in it, each with its place."""
+    yield at, node
+    for place, inner in children(node):
+        yield from _everywhere(inner, (*at, *place))
 
 
 class _Weights:
@@ -103,7 +95,7 @@ class _Weights:
         self.seen: set[str] = set()
 
     def of(self, node: Schema) -> float:
-        return self.scale.node + self.own(node) + sum(self.of(inner) for _, inner in _children(node))
+        return self.scale.node + self.own(node) + sum(self.of(inner) for _, inner in children(node))
 
     def own(self, node: Schema) -> float:
         scale = self.scale
@@ -130,7 +122,7 @@ class _Weights:
     def leaf(self, node: Schema) -> float:
         scale = self.scale
         if node["type"] == "string":
-            total = scale.state * sum(cast(int, node.get(word, 0)) for word in ("minLength", "maxLength"))
+            total = scale.state * sum(cast(int, node.get(word, 0)) for word in LENGTHS)
             total += scale.pattern * len(cast(str, node.get("pattern", "")))
             return total + scale.format * ("format" in node)
         bounds = [bound for bound in node.values() if isinstance(bound, int | float)]
@@ -145,15 +137,3 @@ def _parts(value: object) -> int:
     if isinstance(value, Mapping):
         return 1 + len(value) + sum(map(_parts, value.values()))
     return 1 + len(value) + sum(map(_parts, value)) if isinstance(value, list) else 0
-
-
-def _children(node: Schema) -> Iterator[tuple[Place, Schema]]:
-    for word in ("properties", "$defs"):
-        for name, inner in cast("dict[str, Schema]", node.get(word, {})).items():
-            yield (word, name), inner
-    for word in ("anyOf", "prefixItems"):
-        for index, inner in enumerate(cast("list[Schema]", node.get(word, []))):
-            yield (word, str(index)), inner
-    for word in ("items", "additionalProperties"):
-        if isinstance(node.get(word), dict):
-            yield (word,), cast(Schema, node[word])

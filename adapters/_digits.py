@@ -1,6 +1,6 @@
 """The numbers between two bounds, as they are written in decimal: expressions of xgrammar's EBNF."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 __all__ = ["DECIMALS", "any_of", "decimals", "integers"]
 
@@ -16,21 +16,20 @@ def any_of(options: Iterable[str]) -> str:
 
 def integers(low: int, high: int) -> str:
     """The whole numbers from `low` to `high`, which must not be less; without leading zeros and `-0`."""
-    options = []
-    if low < 0:
-        options.append(f'"-" {_naturals(max(1, -high), -low)}')
-    if high >= 0:
-        options.append(_naturals(max(0, low), high))
-    return any_of(options)
+    return _signed(low, high, _naturals, least_below_zero=1)
 
 
 def decimals(low: int, high: int) -> str:
     """The numbers from `low` to `high` millionths, with at most six digits behind the point, and no exponent."""
+    return _signed(low, high, _decimals, least_below_zero=0)
+
+
+def _signed(low: int, high: int, write: Callable[[int, int], str], *, least_below_zero: int) -> str:
     options = []
     if low < 0:
-        options.append(f'"-" {_decimals(max(0, -high), -low)}')
+        options.append(f'"-" {write(max(least_below_zero, -high), -low)}')
     if high >= 0:
-        options.append(_decimals(max(0, low), high))
+        options.append(write(max(0, low), high))
     return any_of(options)
 
 

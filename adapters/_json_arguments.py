@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from typing import cast
 
-from ._normal_form import each
+from ._normal_form import children, each
 from ._scalars import is_short
 
 __all__ = ["json_arguments"]
@@ -85,10 +85,11 @@ def _shared(schema: Schema) -> Schema:
     """The same schema with what is dear, and there more than once, in one place: xgrammar works out every copy."""
     found: Counter[str] = Counter()
 
-    def look(node: Schema) -> Schema:
+    def look(node: Schema) -> None:
         if _is_dear(node):
             found[json.dumps(node)] += 1
-        return each(node, look)
+        for _, inner in children(node):
+            look(inner)
 
     look(schema)
     often = [text for text, times in found.items() if times > 1]

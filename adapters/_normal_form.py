@@ -3,35 +3,52 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import cast
 
-from ._places import error
+from ._places import Place, error
 
-__all__ = ["check_cycles", "each", "references"]
+__all__ = ["check_cycles", "children", "each", "references"]
 
 Schema = dict[str, object]
 
+# Where a schema has others inside it: by name, in a list, alone.
+NAMED = ("properties", "$defs")
+LISTED = ("anyOf", "prefixItems")
+ALONE = ("items", "additionalProperties")
 
-def each(node: Schema, change: Callable[[Schema], Schema]) -> Schema:
-    """A copy of a schema in normal form with `change` made to every schema directly inside it."""
+
+def children(node: Mapping[str, object]) -> Iterator[tuple[Place, Schema]]:
+    """Every schema directly inside one, and its place there."""
+    for word in NAMED:
+        for name, inner in cast("dict[str, Schema]", node.get(word, {})).items():
+            yield (word, name), inner
+    for word in LISTED:
+        for index, inner in enumerate(cast("list[Schema]", node.get(word, []))):
+            yield (word, str(index)), inner
+    for word in ALONE:
+        if isinstance(alone := node.get(word), dict):
+            yield (word,), alone
+
+
+def each(node: Mapping[str, object], change: Callable[[Schema], Schema]) -> Schema:
+    """A copy of a schema with `change` made to every schema directly inside it."""
     out = dict(node)
-    for word, value in node.items():
-        if word in ("properties", "$defs"):
-            out[word] = {name: change(inner) for name, inner in cast("dict[str, Schema]", value).items()}
-        elif word in ("anyOf", "prefixItems"):
-            out[word] = [change(inner) for inner in cast("list[Schema]", value)]
-        elif word in ("items", "additionalProperties") and isinstance(value, dict):
-            out[word] = change(value)
+    for word in NAMED:
+        if word in out:
+            named = cast("dict[str, Schema]", out[word])
+            out[word] = {name: change(inner) for name, inner in named.items()}
+    for word in LISTED:
+        if word in out:
+            out[word] = [change(inner) for inner in cast("list[Schema]", out[word])]
+    for word in ALONE:
+        if isinstance(inner := out.get(word), dict):
+            out[word] = change(inner)
     return out
 
 
 def references(node: Schema) -> list[str]:
     """The names in `$defs` that a schema refers to."""
     found = [] if "anyOf" in node else _leads_to(node)
-
-    def look(inner: Schema) -> Schema:
-        found.extend(references(inner))
-        return inner
-
-    each(node, look)
+    for _, inner in children(node):
+        found += references(inner)
     return found
 
 

@@ -178,7 +178,7 @@ class Parser:
         if found.lastgroup != PRELUDE:
             if self._is_unknown(found) and self._names.ending(text, pos, found.end() - 1, "") is not None:
                 return pos  # text and name are glued
-            return self._begin(text, pos, found, prompted=start is not self._markers.behind_prelude[0])
+            return self._begin(text, pos, found, prompted=True)
         blank = not found.group().strip(" ")
         self._starts = self._markers.behind_blank if blank else self._markers.behind_prelude
         self._say(Markup("prelude", self._offset + pos, self._offset + found.end()))
