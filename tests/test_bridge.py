@@ -86,7 +86,7 @@ def parser(name: str, tokenizer: Any, asked: Any) -> Any:
 
 
 def whole(
-    name: str, tokenizer: Any, text: str, asked: ChatCompletionRequest
+    name: str, tokenizer: Any, text: str, asked: ChatCompletionRequest | ResponsesRequest
 ) -> tuple[str, list[tuple[str, str]]]:
     _, content, calls = parser(name, tokenizer, asked).parse(text, asked, enable_auto_tools=True)
     return content or "", [(call.name, call.arguments) for call in calls or []]
@@ -291,6 +291,28 @@ def test_auto_is_free_until_a_tool_is_strict(tokenizer: Any) -> None:
     asked = request([strict], tool_choice="auto")
     adjusted = parser("qwen2_5", tokenizer, asked).adjust_request(asked)
     assert json.loads(adjusted.structured_outputs.structural_tag)["format"]["type"] == "triggered_tags"
+
+
+def test_under_auto_only_strict_tools_have_their_arguments_held(tokenizer: Any) -> None:
+    def tool(name: str, **more: Any) -> dict[str, Any]:
+        return {"type": "function", "function": {**WEATHER["function"], "name": name, **more}}
+
+    asked = request([tool("held", strict=True), tool("free")], tool_choice="auto")
+    adjusted = parser("qwen2_5", tokenizer, asked).adjust_request(asked)
+    tags = json.loads(adjusted.structured_outputs.structural_tag)["format"]["tags"]
+    held, free = (tag["content"]["json_schema"] for tag in tags)
+    assert held["properties"].keys() == WEATHER["function"]["parameters"]["properties"].keys()
+    assert free == {"type": "object", "additionalProperties": True}
+
+
+def test_an_answer_in_json_is_no_call_on_the_responses_route(tokenizer: Any) -> None:
+    schema = {"type": "json_schema", "name": "answer", "schema": {"type": "object"}}
+    for format, calls in ((schema, 0), ({"type": "text"}, 1)):
+        asked = ResponsesRequest.model_validate(
+            {"input": "?", "tools": [{"type": "function", **WEATHER["function"]}], "text": {"format": format}}
+        )
+        content, found = whole("qwen2_5", tokenizer, CALL, asked)
+        assert (len(found), content) == (calls, "" if calls else CALL)
 
 
 def test_one_call_where_the_request_wants_no_more(tokenizer: Any) -> None:
