@@ -27,6 +27,7 @@ from ._format import (
     Signs,
     TaggedCall,
     Tool,
+    check_tool_name,
 )
 from ._grammar import Choice, Report, structural_tag
 from ._json_schema import as_json_schema
@@ -73,6 +74,7 @@ __all__ = [
     "ToolNameError",
     "UnknownAdapterError",
     "as_json_schema",
+    "check_tool_name",
     "choose",
     "get",
     "read_reply",

@@ -19,6 +19,7 @@ __all__ = [
     "Signs",
     "TaggedCall",
     "Tool",
+    "check_tool_name",
 ]
 
 ARGUMENTS_KEYS = ("arguments", "parameters")
@@ -36,7 +37,11 @@ class Tool(NamedTuple):
     parameters: Mapping[str, object] | Sequence[object] | bool | None = None
 
 
-def _check_name(name: str) -> None:
+def check_tool_name(name: str) -> None:
+    """
+    Raises:
+        ToolNameError: no format and no template carries such a name.
+    """
     if not TOOL_NAME.fullmatch(name):
         raise ToolNameError(
             f"the tool name {name!r} cannot be written in a call: use 1 to 64 of letters, digits and _ . / -"
@@ -91,7 +96,7 @@ class JsonCall:
         Raises:
             ToolNameError: the name has a character that the format cannot carry.
         """
-        _check_name(name)
+        check_tool_name(name)
         return f'{self.open}{{"{self.name_key}": "{name}", "{self.arguments_key}": '
 
     @property
@@ -147,7 +152,7 @@ class HeadedCall:
         Raises:
             ToolNameError: the name has a character that the format cannot carry.
         """
-        _check_name(name)
+        check_tool_name(name)
         return self.open + name + self.between
 
     @property
@@ -210,7 +215,7 @@ class PythonCall:
         Raises:
             ToolNameError: the name has a character that the format cannot carry.
         """
-        _check_name(name)
+        check_tool_name(name)
         return f"{name}{self.between}{self.again}"
 
     @property

@@ -5,8 +5,9 @@ import os
 from importlib.metadata import version
 
 from ..adapters import ADAPTERS
+from .openai_compat import OpenAICompat
 
-__all__ = ["AUTO", "MODE", "TESTED", "register"]
+__all__ = ["AUTO", "MODE", "TESTED", "OpenAICompat", "register"]
 
 AUTO = "auto"
 """The parser name that leaves the choice of the adapter to the checkpoint."""
