@@ -4,13 +4,18 @@ A request names the token ids, one after the other, the stop token last:
 
     extra_body={"vllm_xargs": {"replay_ids": [12, 7, 99]}}
 
-The server loads this file from PYTHONPATH; a request without `replay_ids` is left alone. Everything after the
-sampler is the real thing: detokenizer, stop conditions, parser, streaming.
+A request without `replay_ids` takes the first file of the folder that REPLAY_QUEUE names: programs can be replayed
+to that know nothing of it. When there is none, the request is left alone. The server loads this file from PYTHONPATH.
+Everything after the sampler is the real thing: detokenizer, stop conditions, parser, streaming.
 
 A grammar is applied before logits processors, so at each step its mask can be seen here. A token that it forbids is
 forced all the same: vLLM then finds that the grammar cannot go on, logs `grammar rejected tokens [ID]` and answers
 HTTP 500. A script that is not in the grammar thus never passes for an ordinary reply.
 """
+
+import json
+import os
+from pathlib import Path
 
 import torch
 from vllm import SamplingParams
@@ -53,5 +58,20 @@ class Replay(LogitsProcessor):
 
 
 def script(params: SamplingParams, prompt: list[int] | None, written: list[int]) -> Script | None:
-    ids = (params.extra_args or {}).get("replay_ids")
+    given = params.extra_args or {}
+    ids = given.get("replay_ids")
+    if not ids and (ids := next_of_queue()):
+        # Kept in the request: vLLM adds it again when it goes on after a pause.
+        params.extra_args = {**given, "replay_ids": ids}
     return (ids, written) if ids else None
+
+
+def next_of_queue() -> list[int] | None:
+    """Takes the ids out of the queue. Only the one engine process does, and tests only put some in."""
+    folder = os.environ.get("REPLAY_QUEUE")
+    first = min(Path(folder).iterdir(), default=None) if folder else None
+    if first is None:
+        return None
+    ids: list[int] = json.loads(first.read_text("utf-8"))
+    first.unlink()
+    return ids

@@ -8,8 +8,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
@@ -42,13 +42,15 @@ class Server:
 
     Args:
         model: the checkpoint's folder.
-        adapter: what `--tool-call-parser` names; the template of that name goes with it, when there is one.
+        adapter: what `--tool-call-parser` names, if anything; our template of that name goes with it, if there is one.
         arguments: more of vLLM's arguments.
         workdir: an existing folder for the log; the server runs there, never in the checkout, whose folders it could
             otherwise import under wrong names.
         command: `module` is `python -m vllm.entrypoints.openai.api_server`, `vllm` is `vllm serve`: the same server,
             but the CPU wheel's own command needs help to start.
-        replay: whether requests may bring the reply with them, see `replay.py`.
+        replay: whether requests may bring the reply with them, or find it in a queue, see `replay.py`.
+        plugin: whether vLLM loads the plugin, and its middleware.
+        port: a free one if none is given.
         patience: seconds to wait until the server answers.
     """
 
@@ -60,11 +62,13 @@ class Server:
         workdir: Path,
         command: Literal["module", "vllm"] = "module",
         replay: bool = True,
+        plugin: bool = True,
+        port: int | None = None,
         patience: float = 300,
     ) -> None:
         template = files("chat_adapters.templates") / f"{adapter}.jinja"
         self.adapter = adapter
-        self.port = free_port()
+        self.port = port or free_port()
         self.url = f"http://{HOST}:{self.port}"
         self.name = "tiny" if replay else model.name
         self.log = workdir / f"vllm-{self.port}.log"
@@ -72,11 +76,15 @@ class Server:
         """How long the server took to start."""
         self._workdir = workdir
         self._patience = patience
+        self._plugin = plugin
+        self._queue = workdir / f"queue-{self.port}"
+        self._queue.mkdir(exist_ok=True)
         self._via_command = command == "vllm"
         self._arguments = [
             *("--host", HOST, "--port", str(self.port), "--served-model-name", self.name),
-            *("--enable-auto-tool-choice", "--tool-call-parser", adapter),
+            *(("--enable-auto-tool-choice", "--tool-call-parser", adapter) if adapter else ()),
             *(("--chat-template", str(template)) if template.is_file() else ()),
+            *(("--middleware", "chat_adapters.vllm_plugin.OpenAICompat") if plugin else ()),
             *(REPLAY if replay else ()),
             *arguments,
         ]
@@ -165,6 +173,18 @@ class Server:
         """The `extra_body` of a request that the model answers with `reply`, which ends with its stop token."""
         return {"vllm_xargs": {"replay_ids": self.ids(reply)}}
 
+    @contextmanager
+    def queued(self, *replies: str) -> Iterator[None]:
+        """Requests of the block that bring no reply get these, one each; each ends with its stop token."""
+        scripts = [self.ids(reply) for reply in replies]
+        try:
+            for number, ids in enumerate(scripts):
+                (self._queue / f"{number:03}").write_text(json.dumps(ids), "utf-8")
+            yield
+        finally:
+            for path in self._queue.iterdir():
+                path.unlink(missing_ok=True)
+
     def _command(self) -> list[str]:
         if self._via_command:
             return [str(Path(sys.executable).with_name("vllm")), "serve", self._model, *self._arguments]
@@ -177,7 +197,9 @@ class Server:
             path.append(str(write_vllm_metadata(self._workdir / "vllm-command")))
         return {
             **os.environ,
+            **({} if self._plugin else {"VLLM_PLUGINS": ""}),
             "PYTHONPATH": os.pathsep.join(path),
+            "REPLAY_QUEUE": str(self._queue),
             "VLLM_CPU_KVCACHE_SPACE": "1",
             # The client keeps its connections: none may be closed in the moment in which it is used again.
             "VLLM_HTTP_TIMEOUT_KEEP_ALIVE": "600",
