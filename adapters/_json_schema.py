@@ -23,6 +23,7 @@ ALONE = frozenset(
     """items additionalItems additionalProperties contains propertyNames unevaluatedItems unevaluatedProperties
     not if then else""".split()  # noqa: SIM905
 )
+HOLDING = IN_OBJECTS | IN_LISTS | ALONE
 MAX_DEPTH = 64
 LIST = "parameters"
 
@@ -70,7 +71,23 @@ def spelled_out(words: Words, at: Place) -> Words:
         words["required"]
     ):  # of draft 3; the object around it reads it
         words = {word: value for word, value in words.items() if word != "required"}
-    properties = words.get("properties")
+    if "properties" in words:
+        words = _with_properties(words, at)
+    type_ = words.get("type")
+    if type_ is None or (isinstance(type_, str) and type_ in JSON_TYPES):
+        return words
+    found = _type(type_, (*at, "type"))
+    if found is None:
+        return words
+    rest = {word: value for word, value in words.items() if word != "type"}
+    if any(word in rest and rest[word] != value for word, value in found.items()):
+        return {**rest, "allOf": [*list_(rest.get("allOf", []), (*at, "allOf")), found]}
+    return {**found, **rest} if found else rest
+
+
+def _with_properties(words: Words, at: Place) -> Words:
+    """The same with its properties as an object, and what each says of being required in one list."""
+    properties = words["properties"]
     if isinstance(properties, list | tuple):
         listed = of_list(properties, (*at, "properties"))
         given = [*list_(words.get("required") or [], (*at, "required")), *_list(listed.get("required"))]
@@ -84,16 +101,7 @@ def spelled_out(words: Words, at: Place) -> Words:
         if wanted:
             before = list_(words.get("required") or [], (*at, "required"))
             words = {**words, "required": [*before, *(name for name in wanted if name not in before)]}
-    type_ = words.get("type")
-    if type_ is None or (isinstance(type_, str) and type_ in JSON_TYPES):
-        return words
-    found = _type(type_, (*at, "type"))
-    if found is None:
-        return words
-    rest = {word: value for word, value in words.items() if word != "type"}
-    if any(word in rest and rest[word] != value for word, value in found.items()):
-        return {**rest, "allOf": [*list_(rest.get("allOf", []), (*at, "allOf")), found]}
-    return {**found, **rest} if found else rest
+    return words
 
 
 def _type(named: object, at: Place) -> dict[str, object] | None:
@@ -123,8 +131,8 @@ def _rewritten(schema: object, depth: int) -> object:
     except SchemaError:
         words = schema
     changed: dict[str, object] = {}
-    for word, value in words.items():
-        new: object = value
+    for word in words.keys() & HOLDING:
+        new: object = (value := words[word])
         if word in IN_OBJECTS and isinstance(value, Mapping):
             inner = {name: _rewritten(part, depth + 1) for name, part in value.items()}
             new = inner if any(inner[name] is not value[name] for name in value) else value

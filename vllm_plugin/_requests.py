@@ -17,7 +17,7 @@ from typing import Any
 
 from ..adapters import ChatAdaptersError, as_json_schema, check_tool_name
 
-__all__ = ["ROUTES", "RequestError", "Route", "with_function_call", "wants_function_call"]
+__all__ = ["ROUTES", "RequestError", "Route", "wants_function_call", "with_function_call"]
 
 Body = dict[str, Any]
 

@@ -6,6 +6,7 @@ exactly vLLM's own ids.
 """
 
 import logging
+from dataclasses import replace
 from typing import Any, cast
 
 from transformers import PreTrainedTokenizerFast
@@ -60,6 +61,7 @@ class ContentRenderer(HfRenderer):
                 )
             known = {token for adapter in ADAPTERS.values() for token in adapter.tokens}
             self._special = SpecialTokens(tokenizer.backend_tokenizer, known)
+            self._begin = "".join(tokenizer.convert_ids_to_tokens(tokenizer.encode("")))
         self._render_async = make_async(self._render, executor=self._executor)
 
     def render_messages(
@@ -110,7 +112,10 @@ class ContentRenderer(HfRenderer):
 
     def _tokenize_prompt(self, prompt: TextPrompt, params: TokenizeParams) -> TokensPrompt:
         rest = cast(dict[str, Any], prompt)
-        back: Table = rest.pop(_BACK, {})
+        back: Table | None = rest.pop(_BACK, None)
+        if back is not None and self._begin and prompt["prompt"].startswith(self._begin):
+            # The template has written what the tokenizer would put before it: vLLM's Responses route asks for both.
+            params = replace(params, add_special_tokens=False)
         if not back or self._special is None:
             return super()._tokenize_prompt(prompt, params)
         limits = params.get_encode_kwargs()
