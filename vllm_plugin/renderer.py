@@ -2,7 +2,7 @@
 
 The models' own encoders tokenise contents with special tokens off. vLLM renders a template and tokenises the whole, so
 that `<|im_end|>` in a tool's result ends the turn. Here it stays the text it is; a request without such strings gives
-exactly vLLM's own ids.
+exactly vLLM's own ids, without what vLLM puts before a prompt of the Responses route that begins with it already.
 """
 
 import logging
