@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from openai import BadRequestError, InternalServerError
+from recorded import as_sent, load, output, recorded, script, tools_of
 from replies import Reply, ask, faults, tool
 from server import DUMMY, Server, ServerFailed
 from tiny import FAMILIES, write_tiny_checkpoint
@@ -22,7 +23,6 @@ from chat_adapters.vllm_plugin import MODE
 
 pytestmark = pytest.mark.server
 
-FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 WEATHER = tool(
     "get_weather",
     {
@@ -65,33 +65,6 @@ def of_families(values: Callable[[Adapter], Mapping[str, Any]]) -> pytest.MarkDe
 # What models have written
 
 
-def recorded(adapter: Adapter) -> dict[str, Path]:
-    """The family's replies to requests with tools: without, vLLM does not look for calls.
-
-    But for those that begin with SentencePiece's blank: it would put another before it.
-    """
-    pieces = isinstance(adapter.format.call, PythonCall)
-    folders = [path.parent for path in sorted((FIXTURES / adapter.name).glob("*/output.txt"))]
-    return {
-        folder.name: folder
-        for folder in folders
-        if load(folder, "request").get("tools") and not (pieces and output(folder).startswith(" "))
-    }
-
-
-def script(adapter: Adapter, text: str) -> str:
-    """The reply with the stop token at its end."""
-    return text if text.endswith(adapter.stop_tokens) else text + adapter.stop_tokens[0]
-
-
-def load(folder: Path, name: str) -> Any:
-    return json.loads((folder / f"{name}.json").read_text("utf-8"))
-
-
-def output(folder: Path) -> str:
-    return (folder / "output.txt").read_bytes().decode()
-
-
 @pytest.fixture(scope="session")
 def replays(server: Server, adapter: Adapter) -> Iterator[dict[Path, Both]]:
     """All of a family's recorded replies, sent at once: in batches they take a fraction of the time."""
@@ -103,10 +76,7 @@ def replays(server: Server, adapter: Adapter) -> Iterator[dict[Path, Both]]:
             stream=stream,
             replay=script(adapter, output(folder)),
             messages=as_sent(request["messages"]),
-            tools=[
-                one if "function" in one else {"type": "function", "function": one}
-                for one in request["tools"]
-            ],
+            tools=tools_of(folder),
             extra={"chat_template_kwargs": request.get("chat_template_kwargs")},
         )
 
@@ -116,29 +86,6 @@ def replays(server: Server, adapter: Adapter) -> Iterator[dict[Path, Both]]:
             for folder in recorded(adapter).values()
         }
         pool.shutdown(cancel_futures=True)
-
-
-def as_sent(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Messages with their calls as OpenAI's API has them: with ids, and arguments as a string of JSON."""
-
-    def sent(call: dict[str, Any], number: int) -> dict[str, Any]:
-        function = call.get("function", call)
-        arguments = function["arguments"]
-        text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
-        return {
-            "id": f"call_{number}",
-            "type": "function",
-            "function": {"name": function["name"], "arguments": text},
-        }
-
-    return [
-        {**message, "tool_calls": [sent(call, number) for number, call in enumerate(message["tool_calls"])]}
-        if message.get("tool_calls")
-        else {**message, "tool_call_id": "call_0"}
-        if message["role"] == "tool"
-        else message
-        for message in messages
-    ]
 
 
 def before_stop(format: Format, text: str) -> str:
@@ -160,7 +107,7 @@ def through_vllm(adapter: Adapter, folder: Path, seen: str) -> tuple[str, list[t
     )
     left = before_stop(adapter.format, seen)
     if left != output(folder):
-        functions = [one.get("function", one) for one in load(folder, "request")["tools"]]
+        functions = [one["function"] for one in tools_of(folder)]
         tools = [Tool(function["name"], function.get("parameters")) for function in functions]
         reply = reply_of(adapter.format, tools, left)
         content, calls = reply.content, [(call.name, json.loads(call.arguments)) for call in reply.calls]

@@ -1,0 +1,71 @@
+"""What models have written: the recorded replies in `fixtures/`, and the requests that they answer."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from chat_adapters.adapters import Adapter, PythonCall
+
+__all__ = ["FIXTURES", "as_sent", "load", "output", "recorded", "script", "tools_of"]
+
+FIXTURES = Path(__file__).resolve().parent.parent.parent / "fixtures"
+
+
+def recorded(adapter: Adapter) -> dict[str, Path]:
+    """The folders of the family's replies to requests with tools: without, vLLM does not look for calls.
+
+    But for those that begin with SentencePiece's blank: it would put another before it.
+    """
+    pieces = isinstance(adapter.format.call, PythonCall)
+    folders = [path.parent for path in sorted((FIXTURES / adapter.name).glob("*/output.txt"))]
+    return {
+        folder.name: folder
+        for folder in folders
+        if load(folder, "request").get("tools") and not (pieces and output(folder).startswith(" "))
+    }
+
+
+def script(adapter: Adapter, text: str) -> str:
+    """The reply with the stop token at its end."""
+    return text if text.endswith(adapter.stop_tokens) else text + adapter.stop_tokens[0]
+
+
+def load(folder: Path, name: str) -> Any:
+    """A JSON file of a recorded reply: `request`, or `message`, what the reply must be read as."""
+    return json.loads((folder / f"{name}.json").read_text("utf-8"))
+
+
+def output(folder: Path) -> str:
+    """The reply, as the model wrote it."""
+    return (folder / "output.txt").read_bytes().decode()
+
+
+def tools_of(folder: Path) -> list[dict[str, Any]]:
+    """The tools that were offered, as OpenAI's API has them."""
+    return [
+        one if "function" in one else {"type": "function", "function": one}
+        for one in load(folder, "request")["tools"]
+    ]
+
+
+def as_sent(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Messages with their calls as OpenAI's API has them: with ids, and arguments as a string of JSON."""
+
+    def sent(call: dict[str, Any], number: int) -> dict[str, Any]:
+        function = call.get("function", call)
+        arguments = function["arguments"]
+        text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+        return {
+            "id": f"call_{number}",
+            "type": "function",
+            "function": {"name": function["name"], "arguments": text},
+        }
+
+    return [
+        {**message, "tool_calls": [sent(call, number) for number, call in enumerate(message["tool_calls"])]}
+        if message.get("tool_calls")
+        else {**message, "tool_call_id": "call_0"}
+        if message["role"] == "tool"
+        else message
+        for message in messages
+    ]
