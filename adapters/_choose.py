@@ -1,11 +1,44 @@
 """Finds the adapter of a checkpoint by what it is, not by what it is called."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from ._errors import TokenizerError
 from ._format import Adapter, Signs
 
-__all__ = ["choose"]
+__all__ = ["Look", "choose", "look"]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a checkpoint shows of one adapter."""
+
+    adapter: Adapter
+    missing: tuple[str, ...]
+    """Tokens of the adapter that its tokenizer does not write as one."""
+    signs: tuple[Signs, ...]
+    """Those that it shows."""
+
+    @property
+    def fits(self) -> bool:
+        return not self.missing and bool(self.signs)
+
+
+def look(adapter: Adapter, is_token: Callable[[str], bool], template: str | None) -> Look:
+    """What a checkpoint shows of an adapter; the arguments are those of `choose`."""
+
+    def shows(signs: Signs) -> bool:
+        return (
+            signs.template in (template or "")
+            and (not signs.token or is_token(signs.token))
+            and not (signs.without and (is_token(signs.without) or signs.without in (template or "")))
+        )
+
+    return Look(
+        adapter,
+        missing=tuple(token for token in adapter.tokens if not is_token(token)),
+        signs=tuple(filter(shows, adapter.signs)),
+    )
 
 
 def choose(adapters: Iterable[Adapter], is_token: Callable[[str], bool], template: str | None) -> Adapter:
@@ -19,29 +52,20 @@ def choose(adapters: Iterable[Adapter], is_token: Callable[[str], bool], templat
     Raises:
         TokenizerError: no adapter fits, or more than one; the message says what was seen.
     """
-
-    def shows(signs: Signs) -> bool:
-        return (
-            signs.template in (template or "")
-            and (not signs.token or is_token(signs.token))
-            and not (signs.without and (is_token(signs.without) or signs.without in (template or "")))
-        )
-
-    seen: list[str] = []
-    fitting: list[Adapter] = []
-    for adapter in adapters:
-        missing = [token for token in adapter.tokens if not is_token(token)]
-        if missing:
-            seen.append(f"{adapter.name}: the tokenizer does not know {', '.join(missing)}")
-        elif any(map(shows, adapter.signs)):
-            fitting.append(adapter)
-        else:
-            where = "does not say which format it is for" if template else "is missing"
-            seen.append(f"{adapter.name}: the tokens are there, but the checkpoint's chat template {where}")
+    looks = [look(adapter, is_token, template) for adapter in adapters]
+    fitting = [seen.adapter for seen in looks if seen.fits]
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
-        seen = [f"{adapter.name}: fits" for adapter in fitting]
+        said = [f"{adapter.name}: fits" for adapter in fitting]
+    else:
+        where = "does not say which format it is for" if template else "is missing"
+        said = [
+            f"{seen.adapter.name}: the tokenizer does not know {', '.join(seen.missing)}"
+            if seen.missing
+            else f"{seen.adapter.name}: the tokens are there, but the checkpoint's chat template {where}"
+            for seen in looks
+        ]
     raise TokenizerError(
-        "auto does not guess; name the adapter of this checkpoint's family. What was seen: " + "; ".join(seen)
+        "auto does not guess; name the adapter of this checkpoint's family. What was seen: " + "; ".join(said)
     )
