@@ -30,7 +30,7 @@ DUMMY = (
     *("--max-num-batched-tokens", "32768"),
 )
 """Random weights; for checkpoints of `tiny.py`."""
-REPLAY = ("--logits-processors", "replay:Replay")
+REPLAY = ("--logits-processors", "replay:Replay", "--enable-scale-out")  # which shows what prompt a request becomes
 
 
 class ServerFailed(Exception):
