@@ -82,7 +82,7 @@ class AdapterToolParser(ToolParser):
         self._parser: Parser | ContinuedParser | None = None
         self._waiting: list[Event] = []
         self._goes_on = False
-        """The last delta of a Responses stream went on with a call."""
+        """The last delta of a Responses stream went on with a call that an earlier one has begun."""
 
     def adjust_request(
         self, request: ChatCompletionRequest | ResponsesRequest
@@ -137,6 +137,7 @@ class AdapterToolParser(ToolParser):
         request: ChatCompletionRequest,
     ) -> DeltaMessage | None:
         """The next delta; None while nothing is certain."""
+        self._goes_on = False
         if not delta_text:
             return None
         if self._parser is None:
@@ -150,9 +151,8 @@ class AdapterToolParser(ToolParser):
             events = self._waiting + events
             behind = _text_behind_arguments(events)
             events, self._waiting = events[:behind], events[behind:]
-        self._goes_on = any(type(event) is Arguments for event in events) and isinstance(
-            request, ResponsesRequest
-        )
+        if isinstance(request, ResponsesRequest):
+            self._goes_on = isinstance(_first_of_calls(events), Arguments)
         return _delta(events)
 
     def finish_streaming(self) -> DeltaMessage | None:
@@ -274,6 +274,10 @@ def _text_behind_arguments(events: list[Event]) -> int:
             return place
         arguments |= isinstance(event, Arguments)
     return len(events)
+
+
+def _first_of_calls(events: list[Event]) -> Event | None:
+    return next((event for event in events if isinstance(event, CallBegin | Arguments)), None)
 
 
 def _delta(events: list[Event]) -> DeltaMessage | None:

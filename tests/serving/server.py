@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Literal, Self
 
+from anthropic import Anthropic
 from openai import OpenAI
 
 __all__ = ["DUMMY", "Server", "ServerFailed"]
@@ -30,7 +31,11 @@ DUMMY = (
     *("--max-num-batched-tokens", "32768"),
 )
 """Random weights; for checkpoints of `tiny.py`."""
-REPLAY = ("--logits-processors", "replay:Replay", "--enable-scale-out")  # which shows what prompt a request becomes
+REPLAY = (
+    "--logits-processors",
+    "replay:Replay",
+    "--enable-scale-out",
+)  # which shows what prompt a request becomes
 
 
 class ServerFailed(Exception):
@@ -131,6 +136,7 @@ class Server:
         if self._process is None:
             return
         self.client.close()
+        self.anthropic.close()
         signal_group(self._process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=20)
@@ -142,6 +148,11 @@ class Server:
     def client(self) -> OpenAI:
         """One for all requests, of any thread: making one takes longer than a short reply."""
         return OpenAI(base_url=f"{self.url}/v1", api_key="EMPTY", max_retries=0, timeout=300)
+
+    @cached_property
+    def anthropic(self) -> Anthropic:
+        """The same for `/v1/messages`; vLLM itself needs the package."""
+        return Anthropic(base_url=self.url, api_key="EMPTY", max_retries=0, timeout=300)
 
     def log_text(self) -> str:
         return self.log.read_text("utf-8", errors="replace")
