@@ -34,13 +34,12 @@ class RequestError(ChatAdaptersError):
 class Route:
     """Where the requests of a route have what may have to be rewritten."""
 
-    function: tuple[str, ...] = ()
-    """Keys from an entry of `tools` to the function's words."""
     parameters: str = "parameters"
+    """What a function's words call its parameters."""
     answer: tuple[str, ...] = ()
     """Keys to the schema that the answer is to have."""
-    functions: bool = False
-    """Whether `functions` and `function_call` may stand for `tools` and `tool_choice`."""
+    chat: bool = False
+    """Whether tools have their words under `function`, and `functions` may stand for them."""
     anthropic: bool = False
     """Whether errors have the shape of Anthropic's."""
 
@@ -48,17 +47,21 @@ class Route:
         """The request as vLLM takes it.
 
         Raises:
-            RequestError: a tool has a name that no format carries, a list of parameters is none, or `functions` and
-                `function_call` are not what OpenAI made them.
+            RequestError: a tool has no name, or one that no format carries; a list of parameters is none; `functions`
+                and `function_call` are not what OpenAI made them.
         """
-        if self.functions:
+        if self.chat:
             body = _with_tools(_with_tool_calls(body))
-        if isinstance(tools := body.get("tools"), list):
-            body = _with(body, ("tools",), lambda _: self._tools(tools))
+        body = _with(body, ("tools",), self._tools)
         return _with(body, self.answer, _spelled_out) if self.answer else body
 
-    def _tools(self, tools: list[Any]) -> list[Any]:
-        new = [_with(tool, self.function, self._function) for tool in tools]
+    def _tools(self, tools: Any) -> Any:
+        if not isinstance(tools, list):
+            return tools
+        new = [
+            _with(_of_chat(tool, place), ("function",), self._function) if self.chat else self._function(tool)
+            for place, tool in enumerate(tools)
+        ]
         return new if any(a is not b for a, b in zip(new, tools, strict=True)) else tools
 
     def _function(self, words: Any) -> Any:
@@ -75,7 +78,21 @@ class Route:
             raise RequestError(where + str(error), "tools") from error
 
 
-_CHAT = Route(("function",), answer=("response_format", "json_schema", "schema"), functions=True)
+def _of_chat(tool: Any, place: int) -> Any:
+    """The tool as the chat route takes it: that of another route, or a function alone, is one without the word."""
+    bare = isinstance(tool, dict) and "function" not in tool
+    function = tool if bare else tool.get("function") if isinstance(tool, dict) else None
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+        # vLLM refuses it too, but with HTTP 500 where the request names a function.
+        raise RequestError(
+            f'tools.{place}: must be {{"type": "function", "function": {{"name": ...}}}}', "tools"
+        )
+    if not bare:
+        return tool
+    return {"type": "function", "function": {word: value for word, value in tool.items() if word != "type"}}
+
+
+_CHAT = Route(answer=("response_format", "json_schema", "schema"), chat=True)
 _RESPONSES = Route(answer=("text", "format", "schema"))
 _MESSAGES = Route(parameters="input_schema", anthropic=True)
 

@@ -55,7 +55,7 @@ class OpenAICompat:
             if new is not sent_body:
                 body = json.dumps(new).encode()
                 scope = {**scope, "headers": _with_length(scope["headers"], body)}
-            if route.functions and wants_function_call(sent_body):
+            if route.chat and wants_function_call(sent_body):
                 send = _Rewritten(send)
         return await self._app(scope, _once(body, receive), send)
 
