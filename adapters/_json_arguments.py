@@ -1,5 +1,6 @@
 """A tool's parameters as xgrammar 0.2.8 reads them: the schema of a call's JSON arguments."""
 
+import hashlib
 import json
 import re
 from collections import Counter
@@ -29,12 +30,28 @@ ESCAPED = r'\\(?:["\\/bfnrt]|u(?:[0-9a-cefA-CEF][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA
 # xgrammar reads `(ab*)?c` as `(ab*|b*)c`, and `(ab*){0,1}c` as what it says. An escape and a class are passed over.
 OPTIONAL_GROUP = re.compile(r"(\\.|\[(?:\\.|[^\]])*\])|\)\?", re.DOTALL)
 
+# xgrammar 0.2.8 makes one rule for all objects that are the same to it: it sorts their properties, and passes over those
+# that are called like a keyword without meaning. A keyword that it does not know tells them apart.
+PASSED_OVER = frozenset(
+    {
+        "title",
+        "default",
+        "description",
+        "examples",
+        "deprecated",
+        "readOnly",
+        "writeOnly",
+        "$comment",
+        "$schema",
+    }
+)
+
 
 def json_arguments(schema: Schema) -> Schema:
     """The content of a call's tag, for parameters in normal form."""
     return {
         "type": "json_schema",
-        "json_schema": _shared(_spelled(schema)),
+        "json_schema": _told_apart(_shared(_spelled(schema))),
         "max_whitespace_cnt": MAX_WHITESPACE,
     }
 
@@ -104,6 +121,16 @@ def _shared(schema: Schema) -> Schema:
     whole = refer(schema)
     defs = cast("dict[str, Schema]", whole.get("$defs", {}))
     return {**whole, "$defs": {**defs, **{name: json.loads(text) for text, name in names.items()}}}
+
+
+def _told_apart(schema: Schema) -> Schema:
+    """The same schema with a mark in every object that xgrammar might take for another."""
+    schema = each(schema, _told_apart)
+    names = [*cast("Schema", schema.get("properties", {}))]
+    if names == sorted(names) and not PASSED_OVER.intersection(names):
+        return schema
+    written = json.dumps(schema["properties"]).encode()
+    return {**schema, "x-properties": hashlib.blake2s(written, digest_size=8).hexdigest()}
 
 
 def _is_dear(node: Schema) -> bool:

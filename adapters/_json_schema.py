@@ -98,9 +98,9 @@ def _with_properties(words: Words, at: Place) -> Words:
             for name, inner in properties.items()
             if isinstance(inner, Mapping) and _says_yes_or_no(inner.get("required")) == "yes"
         ]
-        if wanted:
-            before = list_(words.get("required") or [], (*at, "required"))
-            words = {**words, "required": [*before, *(name for name in wanted if name not in before)]}
+        before = list_(words.get("required") or [], (*at, "required")) if wanted else []
+        if missing := [name for name in wanted if name not in before]:
+            words = {**words, "required": [*before, *missing]}
     return words
 
 

@@ -296,6 +296,39 @@ def test_white_space_cannot_go_on(parameters: Json, text: str) -> None:
     assert not admits(arguments_grammar(parameters), text)
 
 
+def object_of(**properties: Json) -> Json:
+    return {"type": "object", "properties": properties, "required": [*properties]}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "written"),
+    [
+        (object_of(title=object_of(title={"type": "string"})), {"title": {"title": "x"}}),
+        (
+            object_of(a=object_of(title={"type": "string"}), b=object_of(title={"type": "integer"})),
+            {"a": {"title": "x"}, "b": {"title": 1}},
+        ),
+        (
+            {"properties": {"a": {"properties": {"title": {}}}, "b": {"properties": {"default": {}}}}},
+            {"a": {"title": 1}, "b": {"default": 2}},
+        ),
+        (
+            {
+                "properties": {
+                    "a": {"properties": {"x": {}, "y": {}}},
+                    "b": {"properties": {"y": {}, "x": {}}},
+                }
+            },
+            {"a": {"x": 1, "y": 2}, "b": {"y": 1, "x": 2}},
+        ),
+    ],
+    ids=["one in the other", "another type", "another name", "another order"],
+)
+def test_objects_are_told_apart(parameters: Json, written: Json) -> None:
+    """xgrammar takes two for one by what it thinks matters of them."""
+    assert admits(arguments_grammar(parameters), json.dumps(written))
+
+
 VALUES: list[tuple[Json, list[str], list[str]]] = [
     ({"type": "integer"}, ["0", "-7", str(2**63 - 1), str(-(2**63))], [str(2**63), "01", "1.0", "1e3", "9" * 40, "null"]),
     ({"type": "integer", "minimum": 3}, ["3", str(2**63 - 1)], ["2", "-3", "9" * 40]),
