@@ -23,6 +23,15 @@ class Look:
     def fits(self) -> bool:
         return not self.missing and bool(self.signs)
 
+    def said(self, template: str | None) -> str:
+        """What was seen, in words; `template` is the one that was looked at."""
+        if self.fits:
+            return f"{self.adapter.name}: fits"
+        if self.missing:
+            return f"{self.adapter.name}: the tokenizer does not know {', '.join(self.missing)}"
+        where = "does not say which format it is for" if template else "is missing"
+        return f"{self.adapter.name}: the tokens are there, but the checkpoint's chat template {where}"
+
 
 def look(adapter: Adapter, is_token: Callable[[str], bool], template: str | None) -> Look:
     """What a checkpoint shows of an adapter; the arguments are those of `choose`."""
@@ -53,19 +62,10 @@ def choose(adapters: Iterable[Adapter], is_token: Callable[[str], bool], templat
         TokenizerError: no adapter fits, or more than one; the message says what was seen.
     """
     looks = [look(adapter, is_token, template) for adapter in adapters]
-    fitting = [seen.adapter for seen in looks if seen.fits]
+    fitting = [seen for seen in looks if seen.fits]
     if len(fitting) == 1:
-        return fitting[0]
-    if fitting:
-        said = [f"{adapter.name}: fits" for adapter in fitting]
-    else:
-        where = "does not say which format it is for" if template else "is missing"
-        said = [
-            f"{seen.adapter.name}: the tokenizer does not know {', '.join(seen.missing)}"
-            if seen.missing
-            else f"{seen.adapter.name}: the tokens are there, but the checkpoint's chat template {where}"
-            for seen in looks
-        ]
+        return fitting[0].adapter
     raise TokenizerError(
-        "auto does not guess; name the adapter of this checkpoint's family. What was seen: " + "; ".join(said)
+        "auto does not guess; name the adapter of this checkpoint's family. What was seen: "
+        + "; ".join(seen.said(template) for seen in fitting or looks)
     )

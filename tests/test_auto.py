@@ -4,17 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from official import CHATGLM3, INTERNLM2, LLAMA3, QWEN2, QWEN2_5
 
 from chat_adapters.adapters import ADAPTERS, TokenizerError, choose
 
 CHATML = {"<|im_start|>", "<|im_end|>", "<|endoftext|>"}
 LLAMA = set(ADAPTERS["llama3_1"].tokens)
-# Words of the official templates that tell them apart.
-QWEN2 = "{{ '<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n' }}"
-QWEN2_5 = r"{\"name\": <function-name>, \"arguments\": <args-json-object>}\n</tool_call><|im_end|>"
-LLAMA3 = "{{- '<|start_header_id|>' + message['role'] }}"
-INTERNLM2 = "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] }}"
-CHATGLM3 = "{% if loop.first %}[gMASK]sop<|{{ message['role'] }}|>\n {{ message['content'] }}"
 
 
 @pytest.mark.parametrize(
