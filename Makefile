@@ -10,7 +10,7 @@ READY := .venv/ready
 # Packages that carry the real vocabularies of Llama 3 and Qwen2; the tests read those files, nothing else of them.
 VOCABULARIES := llama-models==0.3.0 dashscope==2.0.2
 
-.PHONY: setup demo guide guides test test-slow lint clean
+.PHONY: setup demo guide guides routes test test-slow lint clean
 
 setup: $(READY)
 
@@ -30,6 +30,10 @@ demo: $(READY)
 # One program of tests/guides, or all; tests/serving/guides.py says what else they take.
 guide guides: $(READY)
 	$(BIN)/python tests/serving/guides.py $(GUIDE)
+
+# Every recorded reply on every route, in tables.
+routes: $(READY)
+	$(BIN)/python tests/serving/route_table.py
 
 test: $(READY)
 	$(BIN)/pytest

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from families import of_families
 from openai import BadRequestError, InternalServerError
 from recorded import as_sent, load, output, recorded, script, tools_of
 from replies import Reply, ask, faults, tool
@@ -49,17 +50,6 @@ def both(server: Server, text: str, **request: Any) -> tuple[Reply, Reply]:
     script = text + get(server.adapter).stop_tokens[0]
     whole, streamed = (ask(server, stream=stream, replay=script, **request) for stream in (False, True))
     return whole, streamed
-
-
-def of_families(values: Callable[[Adapter], Mapping[str, Any]]) -> pytest.MarkDecorator:
-    """The test runs once for each value that a family has; `server` is the family's."""
-    cases = [
-        pytest.param(name, value, id=f"{name}-{label}")
-        for name, adapter in ADAPTERS.items()
-        for label, value in values(adapter).items()
-    ]
-    # Without the scope, the server would last as long as the value: for one test.
-    return pytest.mark.parametrize(("server", "value"), cases, indirect=["server"], scope="session")
 
 
 # What models have written

@@ -11,7 +11,7 @@ from openai import BaseModel
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from server import Server
 
-__all__ = ["Reply", "ask", "faults", "tool"]
+__all__ = ["Reply", "ask", "faults", "gathered", "tool"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def ask(
         extra_body={"return_token_ids": True, **script, **(extra or {})},
         **request,
     )
-    return _whole(answer) if isinstance(answer, ChatCompletion) else _gathered(answer)
+    return _whole(answer) if isinstance(answer, ChatCompletion) else gathered(answer)
 
 
 def faults(arguments: str, schema: Mapping[str, Any]) -> Iterator[str]:
@@ -85,7 +85,7 @@ def _whole(completion: ChatCompletion) -> Reply:
     )
 
 
-def _gathered(chunks: Iterable[ChatCompletionChunk]) -> Reply:
+def gathered(chunks: Iterable[ChatCompletionChunk]) -> Reply:
     """Put a stream together, and hold it to what clients rely on."""
     content = ""
     names: list[str] = []

@@ -24,6 +24,8 @@ class Answer:
     calls: Calls
     """Names and arguments, as sent; of the one route that sends a value for the arguments, that value in JSON."""
     finish: str | None
+    tokens: int
+    """How many the model wrote, as the route counts them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def chat(server: Server, ask: Ask, stream: bool) -> Answer:
         max_tokens=ask.max_tokens,
         **({} if ask.choice is None else {"tool_choice": ask.choice}),
     )
-    return Answer(reply.content, reply.calls, reply.finish_reason)
+    return Answer(reply.content, reply.calls, reply.finish_reason, len(reply.token_ids))
 
 
 def responses(server: Server, ask: Ask, stream: bool) -> Answer:
@@ -76,10 +78,8 @@ def responses(server: Server, ask: Ask, stream: bool) -> Answer:
     )
     response = final_response(answer) if stream else answer
     calls = tuple((item.name, item.arguments) for item in response.output if item.type == "function_call")
-    complete = "tool_calls" if calls else "stop"
-    return Answer(
-        response.output_text, calls, {"completed": complete, "incomplete": "length"}[response.status]
-    )
+    finish = {"completed": "tool_calls" if calls else "stop", "incomplete": "length"}[response.status]
+    return Answer(response.output_text, calls, finish, response.usage.output_tokens)
 
 
 def messages(server: Server, ask: Ask, stream: bool) -> Answer:
@@ -96,9 +96,9 @@ def messages(server: Server, ask: Ask, stream: bool) -> Answer:
         extra_body=ask.extra,
         **({} if choice is None else {"tool_choice": choice}),
     )
-    text, calls, reason = (streamed_message if stream else whole_message)(answer)
+    text, calls, reason, tokens = (streamed_message if stream else whole_message)(answer)
     names = {"tool_use": "tool_calls", "max_tokens": "length", "end_turn": "stop", "stop_sequence": "stop"}
-    return Answer(text, calls, names[reason])
+    return Answer(text, calls, names[reason], tokens)
 
 
 ROUTES: dict[str, Callable[[Server, Ask, bool], Answer]] = {
@@ -175,19 +175,20 @@ def final_response(events: Iterable[Any]) -> Any:
     return response
 
 
-def whole_message(message: Any) -> tuple[str, Calls, str]:
-    """Text, calls and stop reason of an answer on the Messages route."""
+def whole_message(message: Any) -> tuple[str, Calls, str, int]:
+    """Text, calls, stop reason and size of an answer on the Messages route."""
     calls = [block for block in message.content if block.type == "tool_use"]
     return (
         "".join(block.text for block in message.content if block.type == "text"),
         tuple((call.name, json.dumps(call.input, ensure_ascii=False)) for call in calls),
         message.stop_reason,
+        message.usage.output_tokens,
     )
 
 
-def streamed_message(events: Iterable[Any]) -> tuple[str, Calls, str]:
+def streamed_message(events: Iterable[Any]) -> tuple[str, Calls, str, int]:
     """The same of a stream."""
-    text, reason, ended = "", "", False
+    text, reason, tokens, ended = "", "", 0, False
     calls: list[tuple[str, str]] = []
     ids: set[str] = set()
     block: Any = None
@@ -216,9 +217,8 @@ def streamed_message(events: Iterable[Any]) -> tuple[str, Calls, str]:
                 block, blocks = None, blocks + 1
             case "message_delta":
                 assert block is None, "a block has no end"
-                assert event.usage.output_tokens > 0
-                reason = event.delta.stop_reason
+                reason, tokens = event.delta.stop_reason, event.usage.output_tokens
             case "message_stop":
                 ended = True
     assert ended, "the stream has no end"
-    return text, tuple(calls), reason
+    return text, tuple(calls), reason, tokens
