@@ -52,7 +52,8 @@ class Server:
         workdir: an existing folder for the log; the server runs there, never in the checkout, whose folders it could
             otherwise import under wrong names.
         command: `module` is `python -m vllm.entrypoints.openai.api_server`, `vllm` is `vllm serve`: the same server,
-            but the CPU wheel's own command needs help to start.
+            but the CPU wheel's own command needs help to start. `chat-adapters` is `chat-adapters serve`, which
+            brings parser and template itself.
         replay: whether requests may bring the reply with them, or find it in a queue, see `replay.py`.
         plugin: whether vLLM loads the plugin, and its middleware.
         port: a free one if none is given.
@@ -65,7 +66,7 @@ class Server:
         adapter: str,
         *arguments: str,
         workdir: Path,
-        command: Literal["module", "vllm"] = "module",
+        command: Literal["module", "vllm", "chat-adapters"] = "module",
         replay: bool = True,
         plugin: bool = True,
         port: int | None = None,
@@ -84,7 +85,7 @@ class Server:
         self._plugin = plugin
         self._queue = workdir / f"queue-{self.port}"
         self._queue.mkdir(exist_ok=True)
-        self._via_command = command == "vllm"
+        self._program = None if command == "module" else command
         self._arguments = [
             *("--host", HOST, "--port", str(self.port), "--served-model-name", self.name),
             *(("--enable-auto-tool-choice", "--tool-call-parser", adapter) if adapter else ()),
@@ -197,14 +198,15 @@ class Server:
                 path.unlink(missing_ok=True)
 
     def _command(self) -> list[str]:
-        if self._via_command:
-            return [str(Path(sys.executable).with_name("vllm")), "serve", self._model, *self._arguments]
+        if self._program:
+            program = str(Path(sys.executable).with_name(self._program))
+            return [program, "serve", self._model, *self._arguments]
         module = "vllm.entrypoints.openai.api_server"
         return [sys.executable, "-m", module, "--model", self._model, *self._arguments]
 
     def _environment(self) -> dict[str, str]:
         path = [str(HERE)]
-        if self._via_command and not is_installed("vllm"):
+        if self._program == "vllm" and not is_installed("vllm"):
             path.append(str(write_vllm_metadata(self._workdir / "vllm-command")))
         return {
             **os.environ,
