@@ -17,12 +17,11 @@ class Says:
     call: tuple[str, str] | None = None
     """Name and arguments."""
 
-    def script(self, family: str, bare: bool = False) -> str:
-        """How a model of the family writes it, its stop token at the end; `bare` is a call's arguments alone."""
+    def script(self, family: str) -> str:
+        """How a model of the family writes it, its stop token at the end."""
         adapter = get(family)
         calls = [self.call] if self.call else []
-        reply = write_reply(adapter.format, *calls, text=self.text)
-        return (self.call[1] if bare and self.call else reply) + adapter.stop_tokens[0]
+        return write_reply(adapter.format, *calls, text=self.text) + adapter.stop_tokens[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class Guide:
     prints: tuple[str, ...] = ()
     """Parts of what the program prints, in their order."""
     names_tool: bool = False
-    """Whether its first request names the tool: stock vLLM then lets the model write nothing but the arguments."""
+    """Whether its first request names the tool."""
 
     @property
     def is_shell(self) -> bool:
