@@ -15,6 +15,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from official import CHATGLM3, INTERNLM2, LLAMA3, QWEN2, QWEN2_5
+from replies import ask, tool
+from server import DUMMY, Server
 from tiny import FAMILIES, small_sentencepiece_model, write_json, write_tiny_checkpoint
 from tokenizers import Tokenizer, models
 
@@ -24,6 +26,7 @@ from chat_adapters.toolkit.checkpoint import read
 from chat_adapters.toolkit.doctor import EXPRESSIONS, Diagnosis, examine
 from chat_adapters.toolkit.launch import docker, generation_folder, merge, template_path
 from chat_adapters.toolkit.strategies import json_values
+from chat_adapters.toolkit.writing import write_reply
 from chat_adapters.vllm_plugin import MODE
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -438,6 +441,14 @@ def test_exit_codes(tmp_path: Path) -> None:
         assert "Traceback" not in done.stderr
 
 
+def other_vllm(folder: Path) -> str:
+    """Metadata of a newer vLLM, to be put on PYTHONPATH."""
+    (folder / "vllm-9.9.0.dist-info").mkdir()
+    metadata = "Metadata-Version: 2.1\nName: vllm\nVersion: 9.9.0\n"
+    (folder / "vllm-9.9.0.dist-info" / "METADATA").write_text(metadata)
+    return str(folder)
+
+
 def test_environment(tmp_path: Path) -> None:
     folder = str(tiny(tmp_path / "tiny", "qwen2_5", QWEN2_5))
     done = run("flags", folder, VLLM_USE_RUST_FRONTEND="1")
@@ -445,12 +456,32 @@ def test_environment(tmp_path: Path) -> None:
     assert "unset VLLM_USE_RUST_FRONTEND" in done.stderr
     assert run("flags", folder, VLLM_PLUGINS="other").returncode == 1
     assert run("flags", folder, VLLM_PLUGINS="other,chat_adapters").returncode == 0
-    metadata = tmp_path / "newer" / "vllm-9.9.0.dist-info" / "METADATA"
-    metadata.parent.mkdir(parents=True)
-    metadata.write_text("Metadata-Version: 2.1\nName: vllm\nVersion: 9.9.0\n")
-    report = json.loads(run("doctor", folder, "--json", PYTHONPATH=str(tmp_path / "newer")).stdout)
+    report = json.loads(run("doctor", folder, "--json", PYTHONPATH=other_vllm(tmp_path)).stdout)
     assert "vllm-untested" in [finding["code"] for finding in report["findings"]]
     assert report["command"][1:3] == ["serve", folder]
+
+
+def test_further_arguments_reach_vllm_untouched(tmp_path: Path) -> None:
+    """The command that is started here is one that prints what it is given."""
+    folder = str(tiny(tmp_path / "tiny", "qwen2_5", QWEN2_5))
+    (tmp_path / "vllm").write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    (tmp_path / "vllm").chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    given = [
+        "-tp",
+        "2",
+        "-O3",
+        "-O.mode=3",
+        "--port=1",
+        '{"a": 1}',
+        "a b",
+        "--chat_template",
+        "mine",
+        "-c",
+        "--no-x",
+    ]
+    done = run("serve", folder, *given, PYTHONPATH=other_vllm(tmp_path), PATH=path)
+    assert done.stdout.splitlines() == ["serve", folder, *usual_flags("qwen2_5")[:5], *given]
 
 
 def test_flags_that_a_shell_would_tear_are_refused(tmp_path: Path) -> None:
@@ -490,3 +521,22 @@ def test_the_docs_name_every_kind_of_finding() -> None:
     used = set(re.findall(r'Finding\(\s*(?:"\w+"|level),\s*"([\w-]+)"', source)) | {"ambiguous", "no-adapter"}
     documented = re.findall(r"^\| `([\w-]+)` \|", page, re.MULTILINE)
     assert set(documented) == used
+
+
+@pytest.mark.slow
+def test_serve_really_serves(vllm_installed: None, tmp_path: Path) -> None:
+    """A checkpoint whose tokenizer is code, with nothing said but its name and what a tiny one needs."""
+    format = ADAPTERS["chatglm3"].format
+    model = tiny(tmp_path / "tiny", "chatglm3", CHATGLM3)
+    call = ("get_weather", '{"city": "Paris"}')
+    properties = {"city": {"type": "string", "maxLength": 12}}
+    weather = tool("get_weather", {"type": "object", "properties": properties, "required": ["city"]})
+    with Server(model, "", *DUMMY, workdir=tmp_path, command="chat-adapters") as server:
+        request: dict[str, Any] = {"messages": [{"role": "user", "content": "Paris?"}], "tools": [weather]}
+        script = write_reply(format, call) + format.stop_token
+        for stream in (False, True):
+            reply = ask(server, stream=stream, replay=script, **request)
+            assert (reply.content, reply.calls, reply.finish_reason) == ("", (call,), "tool_calls")
+        reply = ask(server, tool_choice="required", parallel_tool_calls=False, max_tokens=200, **request)
+        assert [name for name, _ in reply.calls] == ["get_weather"]
+    assert f"--tokenizer-mode {MODE}" in server.log_text()
