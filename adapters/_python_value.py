@@ -13,8 +13,8 @@ from ._values import DONE, HOLD, MAX_DEPTH, ValueReader, cut, next_significant, 
 
 __all__ = ["PythonReader"]
 
-_KEYWORD = re.compile(r"([^\W\d]\w{0,255})[ \t\n\r]{0,64}=")
-_KEYWORD_CUT = re.compile(r"[^\W\d]\w{0,255}[ \t\n\r]{0,64}\Z")
+# A word for Python may hold what none is for `re`: vowel signs of Hindi, a middle dot. str.isidentifier() tells.
+_KEYWORD = re.compile(r"([^\x00-/:-@\[-^`{-\x7f]{1,256})[ \t\n\r]{0,64}(=|\Z)")
 _UNPACKED = re.compile(r"\*\*[ \t\n\r]{0,64}\{")
 _UNPACKED_CUT = re.compile(r"\*(?:\*[ \t\n\r]{0,64})?\Z")
 _RUN = re.compile(r"""[^"'\\\x00-\x1f]+""")
@@ -82,7 +82,9 @@ class PythonReader(ValueReader):
         if char == ")":
             return self._close_call(pos)
         keyword = _KEYWORD.match(text, pos)
-        if keyword:
+        if keyword and keyword[1].isidentifier():
+            if not keyword[2]:
+                return None
             self._step = self._value
             return self._replace(
                 pos, keyword.end(), f"{self._member()}{json.dumps(keyword[1], ensure_ascii=False)}: "
@@ -92,7 +94,7 @@ class PythonReader(ValueReader):
             self._stack.append(_UNPACKING)
             self._step = self._unpacked_key
             return self._replace(pos, unpacked.end(), "")
-        if _KEYWORD_CUT.match(text, pos) or _UNPACKED_CUT.match(text, pos):
+        if _UNPACKED_CUT.match(text, pos):
             return None
         return self._bad(pos)
 
