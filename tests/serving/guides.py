@@ -15,7 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import groupby
@@ -39,7 +39,11 @@ OWN_PARSERS = {"llama3_1": "llama3_json", "qwen2": "hermes", "internlm2_5": "int
 """The nearest that vLLM has itself."""
 HERMES = "qwen2_5"
 """Where a request names the tool, stock vLLM makes the model write a call as its own parser reads it."""
-CHATGLM3_POST = "[gMASK]sop{% for message in messages %}<|{{ message.role }}|>\\n {{ message.content }}{% endfor %}<|assistant|>"
+CHATGLM3_POST = (
+    "[gMASK]sop"
+    "{% for message in messages %}<|{{ message.role }}|>\\n {{ message.content }}{% endfor %}"
+    "<|assistant|>"
+)
 """The chat template of the post on ChatGLM3: its backslash and n are text."""
 
 
@@ -52,8 +56,8 @@ def why_not(guide: Guide, stream: bool = False) -> str | None:
     return None
 
 
-def run(guide: Guide, stream: bool = False, **environment: str) -> Done:
-    """Run the program as its reader does, in a process of its own."""
+def run(guide: Guide, environment: Mapping[str, str], stream: bool = False) -> Done:
+    """Run the program as its reader does, in a process of its own that has more in its environment."""
     interpreter = "sh" if guide.is_shell else sys.executable
     programs = [PROGRAMS / "streamed.py"] * stream + [PROGRAMS / guide.program]
     return subprocess.run(
@@ -79,7 +83,7 @@ def missing(parts: Iterable[str], output: str) -> list[str]:
 def replayed(guide: Guide, server: Server, family: str, stream: bool = False) -> Done:
     """Run the program on a server that answers as a trained model of the family does."""
     with server.queued(*(says.script(family) for says in guide.says)):
-        return run(guide, stream, BASE_URL=f"{server.url}/v1", MODEL=server.name)
+        return run(guide, {"BASE_URL": f"{server.url}/v1", "MODEL": server.name}, stream)
 
 
 def write_batch_checkpoint(folder: Path) -> Path:
@@ -114,7 +118,7 @@ def run_batch(folder: Path, stock: bool = False) -> Done:
     model = write_batch_checkpoint(folder / "batch")
     if stock:
         bring_code(model)
-    alone = {
+    environment = {
         "MODEL": str(model),
         "HF_HUB_OFFLINE": "1",
         "VLLM_CACHE_ROOT": str(folder / "cache"),
@@ -122,7 +126,7 @@ def run_batch(folder: Path, stock: bool = False) -> Done:
         "VLLM_LOGGING_LEVEL": "ERROR",  # its log goes where the program prints
         "VLLM_NO_USAGE_STATS": "1",
     }
-    return run(BATCH, **alone, **({"VLLM_PLUGINS": ""} if stock else {}))
+    return run(BATCH, {**environment, "VLLM_PLUGINS": ""} if stock else environment)
 
 
 def bring_code(model: Path) -> None:
@@ -134,7 +138,9 @@ def serve(family: str, folder: Path, stock: bool, port: int | None) -> Server:
     """A tiny model of the family, as it is recommended or by stock vLLM."""
     model = write_tiny_checkpoint(folder / "tiny", FAMILIES[family])
     if not stock:
-        flags = (*FAMILIES[family].arguments, "--generation-config", str(model / ALL_STOP_TOKENS))
+        flags = FAMILIES[family].arguments
+        if (files("chat_adapters.vllm_plugin") / "generation" / family).is_dir():
+            flags += ("--generation-config", str(model / ALL_STOP_TOKENS))
         return Server(model, family, *DUMMY, *flags, workdir=folder, port=port)
     flags = ("--chat-template", str(files("chat_adapters.templates") / f"{family}.jinja"))
     if family == "internlm2_5":
@@ -159,7 +165,7 @@ def finished(family: str, guides: Iterable[Guide], how: How) -> Iterator[tuple[G
     """Each program of a family with what came of it, and whether the end is known: a given model says what it likes."""
     if os.environ.get("BASE_URL") if family else Path(os.environ.get("MODEL") or "none").is_dir():
         for guide in guides:
-            yield guide, run(guide, how.stream), False
+            yield guide, run(guide, {}, how.stream), False
         return
     with TemporaryDirectory() as name:
         folder = Path(name)
