@@ -31,6 +31,7 @@ from ._format import (
 )
 from ._grammar import Choice, Report, structural_tag
 from ._json_schema import as_json_schema
+from ._offline import Message, Stops, ToolCall, as_tools, read_message, read_template, stop_token_ids, stops
 from ._parser import Parser
 from ._repairs import REPAIRS
 from ._reply import Call, Reply, read_reply
@@ -60,6 +61,7 @@ __all__ = [
     "HeadedCall",
     "JsonCall",
     "Markup",
+    "Message",
     "Parser",
     "ParserClosedError",
     "PythonCall",
@@ -67,17 +69,24 @@ __all__ = [
     "Report",
     "SchemaError",
     "Signs",
+    "Stops",
     "TaggedCall",
     "Text",
     "TokenizerError",
     "Tool",
+    "ToolCall",
     "ToolNameError",
     "UnknownAdapterError",
     "as_json_schema",
+    "as_tools",
     "check_tool_name",
     "choose",
     "get",
+    "read_message",
     "read_reply",
+    "read_template",
+    "stop_token_ids",
+    "stops",
     "structural_tag",
 ]
 

@@ -19,10 +19,10 @@ from ..adapters import (
     Event,
     Parser,
     Text,
-    TokenizerError,
     choose,
     get,
     read_reply,
+    stop_token_ids,
 )
 from ..adapters import Tool as OfferedTool
 from ..adapters import structural_tag as build_structural_tag
@@ -72,7 +72,7 @@ class AdapterToolParser(ToolParser):
                 starts, so the server does not start.
         """
         super().__init__(tokenizer, tools)
-        self._stop_token_ids = _token_ids(self.adapter, tokenizer)
+        self._stop_token_ids = stop_token_ids(self.adapter, tokenizer)
         self._offered = [
             OfferedTool(tool.function.name, tool.function.parameters)
             if isinstance(tool, ChatCompletionToolsParam)
@@ -307,20 +307,6 @@ def _delta(events: list[Event]) -> DeltaMessage | None:
     if not calls:
         return DeltaMessage(content=content) if content else None
     return DeltaMessage(content=content, tool_calls=calls) if content else DeltaMessage(tool_calls=calls)
-
-
-def _token_ids(adapter: Adapter, tokenizer: TokenizerLike) -> list[int]:
-    """The ids of the adapter's stop tokens."""
-    ids = {token: tokenizer.convert_tokens_to_ids(token) for token in adapter.tokens}
-    # A token that the tokenizer does not know becomes its token for the unknown, which may be one of ours.
-    unknown = getattr(tokenizer, "unk_token_id", None), getattr(tokenizer, "unk_token", None)
-    missing = [token for token, id in ids.items() if id is None or (id == unknown[0] and token != unknown[1])]
-    if missing:
-        raise TokenizerError(
-            f"the adapter {adapter.name!r} serves {adapter.models}; this checkpoint's tokenizer does not know "
-            f"{', '.join(missing)}: choose the adapter of its family"
-        )
-    return [ids[token] for token in adapter.stop_tokens]
 
 
 def _is_text(request: ChatCompletionRequest | ResponsesRequest) -> bool:
