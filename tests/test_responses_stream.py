@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'vllm-chat-adapters[cpu]'")
+
 from recorded import FIXTURES, load, output, tools_of
 from routes import as_responses_tool
 from tiny import FAMILIES, write_tiny_checkpoint

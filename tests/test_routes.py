@@ -87,9 +87,10 @@ def test_usage_choices_and_logprobs(server: Server, adapter: Adapter) -> None:
         "top_logprobs": 2,
         "extra_body": {"vllm_xargs": {"replay_ids": list(ids)}},
     }
-    whole = server.client.chat.completions.create(**request)
+    create: Any = server.client.chat.completions.create
+    whole = create(**request)
     options = {"include_usage": True, "continuous_usage_stats": True}
-    chunks = list(server.client.chat.completions.create(**request, stream=True, stream_options=options))
+    chunks = list(create(**request, stream=True, stream_options=options))
 
     assert chunks[-1].choices == []
     assert chunks[-1].usage == whole.usage
@@ -139,7 +140,7 @@ RESULTS = [("call_1", "22 degrees"), ("call_2", "none")]
 
 def conversation() -> dict[str, dict[str, Any]]:
     """One conversation as each route takes it: a text, two calls, their results, another question."""
-    calls = [
+    calls: list[dict[str, Any]] = [
         {
             "id": id,
             "type": "function",
