@@ -182,6 +182,16 @@ def test_the_same_tools_are_not_worked_out_again(monkeypatch: pytest.MonkeyPatch
     assert told == ["f"] * len(ADAPTERS)
 
 
+def test_many_properties_have_a_little_more_room() -> None:
+    def room(*tools: Tool) -> set[Json]:
+        tag: Json = structural_tag(ADAPTERS["qwen2_5"].format, tools, "required")
+        return {tag["content"]["max_whitespace_cnt"] for tag in tag["format"]["tags"]}
+
+    assert room(*tools_of(5, 10, TEXT)) == {1}
+    assert room(*tools_of(5, 10, TEXT), Tool("f", of(TEXT))) == {2}
+    assert room(*tools_of(5, 10, TEXT)) == {1}
+
+
 def test_a_result_is_the_callers_own() -> None:
     format = ADAPTERS["qwen2_5"].format
     tags: list[Json] = [structural_tag(format, [Tool("f", of(TEXT))], "auto") for _ in range(3)]
