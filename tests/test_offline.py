@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'vllm-chat-adapters[cpu]'")
 
-from offline import ANSWER, CALLS, TEXT, WEATHER
+from offline import ANSWER, CALL, TEXT, WEATHER
 from recorded import FIXTURES, load, output
 from replies import faults, tool
 from taught import teach
@@ -66,11 +66,11 @@ def test_a_recorded_reply_is_a_message(case: Path) -> None:
 
 def test_a_message_is_what_openai_calls_one() -> None:
     adapter = get("qwen2_5")
-    text = write_reply(adapter.format, CALLS[0], text=TEXT)
+    text = write_reply(adapter.format, CALL, text=TEXT)
     for tools in ([WEATHER], [WEATHER["function"]]):
         message = read_message(adapter, text, tools)
         (call,) = message["tool_calls"]
-        function = {"name": CALLS[0][0], "arguments": CALLS[0][1]}
+        function = {"name": CALL[0], "arguments": CALL[1]}
         assert message == {
             "role": "assistant",
             "content": TEXT,
@@ -139,12 +139,12 @@ def test_a_conversation_without_a_server(tmp_path: Path, name: str) -> None:
     came = json.loads(result.read_text("utf-8"))
     first, second = came["turns"]
     calls = [call["function"] for call in first["message"]["tool_calls"]]
-    assert [(call["name"], call["arguments"]) for call in calls] == list(CALLS)
+    assert [(call["name"], call["arguments"]) for call in calls] == [CALL]
     assert first["message"]["content"] == TEXT
     assert second["message"] == {"role": "assistant", "content": ANSWER}
-    # The second prompt goes on where the first reply has ended.
-    assert second["prompt"].startswith(first["prompt"] + first["said"])
-    assert second["prompt"].count("22 degrees") == 2
+    # The second prompt goes on where the first reply has ended: what an engine keeps of it is used again.
+    assert second["prompt"].startswith(first["said"])
+    assert second["prompt"].count("22 degrees") == 1
     for message in came["held"]:  # written by random weights
         assert message["content"] is None
         for call in message["tool_calls"]:

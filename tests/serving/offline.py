@@ -16,7 +16,7 @@ from vllm.sampling_params import StructuredOutputsParams
 from chat_adapters.adapters import as_tools, get, read_message, read_template, stops, structural_tag
 from chat_adapters.toolkit.writing import write_reply
 
-__all__ = ["ANSWER", "CALLS", "TEXT", "WEATHER"]
+__all__ = ["ANSWER", "CALL", "TEXT", "WEATHER"]
 
 WEATHER = tool(
     "get_weather",
@@ -29,8 +29,8 @@ WEATHER = tool(
         "required": ["city"],
     },
 )
-TEXT, ANSWER = "Let me check.", "22 degrees in both."
-CALLS = (("get_weather", '{"city": "Paris"}'), ("get_weather", '{"city": "海淀区", "days": 3}'))
+TEXT, ANSWER = "Let me check.", "22 degrees."
+CALL = ("get_weather", '{"city": "海淀区", "days": 3}')
 
 
 def main(checkpoint: str, name: str, result: str) -> None:
@@ -46,14 +46,14 @@ def main(checkpoint: str, name: str, result: str) -> None:
     )
     tokenizer = llm.get_tokenizer()
     template = read_template(adapter)
-    messages: list[Any] = [{"role": "user", "content": "What is the weather in Paris and in Haidian?"}]
+    messages: list[Any] = [{"role": "user", "content": "海淀区天气"}]
 
     def ask(params: SamplingParams | list[SamplingParams], *conversations: list[Any]) -> list[Any]:
         return llm.chat(list(conversations), params, tools=[WEATHER], chat_template=template, use_tqdm=False)
 
     turns = []
     for reply in (
-        write_reply(adapter.format, *CALLS, text=TEXT),
+        write_reply(adapter.format, CALL, text=TEXT),
         write_reply(adapter.format, text=ANSWER, after_result=True),
     ):
         ids = tokenizer.encode(reply + adapter.stop_tokens[0], add_special_tokens=False)
@@ -65,8 +65,14 @@ def main(checkpoint: str, name: str, result: str) -> None:
         messages.append(deepcopy(message))  # LLM.chat makes objects of the arguments in it
         for call in message.get("tool_calls", ()):
             messages.append({"role": "tool", "tool_call_id": call["id"], "content": "22 degrees"})
-        said = tokenizer.decode(ids[:-1])
-        turns.append({"prompt": tokenizer.decode(output.prompt_token_ids), "said": said, "message": message})
+        prompt = list(output.prompt_token_ids)
+        turns.append(
+            {
+                "prompt": tokenizer.decode(prompt),
+                "said": tokenizer.decode(prompt + ids[:-1]),
+                "message": message,
+            }
+        )
 
     grammar = json.dumps(structural_tag(adapter.format, as_tools([WEATHER]), "required"))
     held = [
