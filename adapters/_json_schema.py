@@ -54,8 +54,10 @@ def of_list(entries: Sequence[object], at: Place) -> dict[str, object]:
         name = text(words.get("name"), (*place, "name"))
         if name in properties:
             raise error((*place, "name"), f"another parameter is called {shown(name)} already")
-        properties[name] = {word: value for word, value in words.items() if word != "name"}
-        if _says_yes_or_no(words.get("required")) == "yes":
+        answer = _says_yes_or_no(words.get("required"))
+        said = ("name", "required") if answer else ("name",)
+        properties[name] = {word: value for word, value in words.items() if word not in said}
+        if answer == "yes":
             required.append(name)
     found: dict[str, object] = {"type": "object", "properties": properties}
     return {**found, "required": required} if required else found
@@ -96,7 +98,9 @@ def _with_properties(words: Words, at: Place) -> Words:
         wanted = [
             name
             for name, inner in properties.items()
-            if isinstance(inner, Mapping) and _says_yes_or_no(inner.get("required")) == "yes"
+            if isinstance(inner, Mapping)
+            and "required" in inner
+            and _says_yes_or_no(inner["required"]) == "yes"
         ]
         before = list_(words.get("required") or [], (*at, "required")) if wanted else []
         if missing := [name for name in wanted if name not in before]:
@@ -130,8 +134,10 @@ def _rewritten(schema: object, depth: int) -> object:
         words = spelled_out(schema, ())
     except SchemaError:
         words = schema
+    if HOLDING.isdisjoint(words):
+        return words
     changed: dict[str, object] = {}
-    for word in words.keys() & HOLDING:
+    for word in HOLDING.intersection(words):
         new: object = (value := words[word])
         if word in IN_OBJECTS and isinstance(value, Mapping):
             inner = {name: _rewritten(part, depth + 1) for name, part in value.items()}
@@ -150,7 +156,9 @@ def _says_yes_or_no(required: object) -> str:
     """`required` as one property says it of itself; empty where it is a list, or nothing of the kind."""
     if isinstance(required, str):
         required = {"true": True, "false": False}.get(required.casefold())
-    return "" if not isinstance(required, bool) else "yes" if required else "no"
+    if not isinstance(required, bool):
+        return ""
+    return "yes" if required else "no"
 
 
 def _list(value: object) -> Sequence[object]:

@@ -16,7 +16,7 @@ from rich.table import Table
 from chat_adapters.vllm_plugin import OpenAICompat
 
 TIMES = 500
-PROPERTIES = {
+PROPERTIES: dict[str, dict[str, object]] = {
     "city": {"type": "string", "description": "The city, in English, without the country"},
     "days": {"type": "integer", "description": "For how many days from today"},
     "unit": {"type": "string", "enum": ["celsius", "fahrenheit"], "description": "The unit of temperatures"},
