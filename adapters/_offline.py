@@ -64,7 +64,7 @@ class Tokenizer(Protocol):
 
 def as_tools(tools: Iterable[Mapping[str, Any]]) -> list[Tool]:
     """The tools of a request, for a parser or a grammar; OpenAI's objects, or the bare functions in them."""
-    functions = [tool["function"] for tool in tools]
+    functions = [tool.get("function", tool) for tool in tools]
     return [Tool(function["name"], function.get("parameters")) for function in functions]
 
 
