@@ -126,11 +126,25 @@ def as_messages_tool(tool: Mapping[str, Any]) -> dict[str, Any]:
 # What the routes say, and in which order
 
 
+ITEM = {
+    "message": [
+        *("output_item.added", "content_part.added", "output_text.delta"),
+        *("output_text.done", "content_part.done", "output_item.done"),
+    ],
+    "function_call": [
+        *("output_item.added", "function_call_arguments.delta"),
+        *("function_call_arguments.done", "output_item.done"),
+    ],
+}
+"""The events of an item in a Responses stream; of the deltas there are many."""
+
+
 def final_response(events: Iterable[Any]) -> Any:
     """The response at the end of a Responses stream; what was said of each item before must agree with it."""
     items: list[Any] = []
     item: Any = None
     text = ""
+    steps: list[str] = []
     """Of the item that is open."""
     response = None
     for number, event in enumerate(events):
@@ -141,12 +155,16 @@ def final_response(events: Iterable[Any]) -> Any:
         if hasattr(event, "item_id"):
             assert item is not None, "an event of no item"
             assert event.item_id == item.id
-        match event.type.removeprefix("response."):
-            case "created" | "in_progress" as kind:
-                assert kind == ("created", "in_progress")[number]
+        kind = event.type.removeprefix("response.")
+        assert (kind == "created", kind == "in_progress") == (number == 0, number == 1)
+        if not steps or not (kind == steps[-1] and kind.endswith(".delta")):
+            steps.append(kind)
+        match kind:
+            case "created" | "in_progress":
+                pass
             case "output_item.added":
                 assert item is None, "an item inside an item"
-                item, text = event.item, ""
+                item, text, steps = event.item, "", [kind]
                 assert (item.arguments if item.type == "function_call" else item.content) in ("", [])
             case "output_text.delta" | "function_call_arguments.delta":
                 assert event.delta, "an empty delta"
@@ -155,7 +173,7 @@ def final_response(events: Iterable[Any]) -> Any:
                 assert event.text == text
             case "function_call_arguments.done":
                 assert (event.name, event.arguments) == (item.name, text)
-            case "content_part.added" | "content_part.done" as kind:
+            case "content_part.added" | "content_part.done":
                 assert event.part.text == (text if kind == "content_part.done" else "")
             case "output_item.done":
                 done = event.item
@@ -163,6 +181,7 @@ def final_response(events: Iterable[Any]) -> Any:
                     exclude={"arguments", "content", "status"}
                 )
                 assert text == (done.arguments if done.type == "function_call" else done.content[0].text)
+                assert steps == ITEM[done.type]
                 items.append(done)
                 item = None
             case "completed":
@@ -217,6 +236,7 @@ def streamed_message(events: Iterable[Any]) -> tuple[str, Calls, str, int]:
                 block, blocks = None, blocks + 1
             case "message_delta":
                 assert block is None, "a block has no end"
+                assert not reason, "a second reason"
                 reason, tokens = event.delta.stop_reason, event.usage.output_tokens
             case "message_stop":
                 ended = True
