@@ -572,11 +572,13 @@ def is_read_more_narrowly(schema: Json) -> bool:
         part.keys()
         & {"properties", "required", "items", "minLength", "pattern", "format", "minimum", "exclusiveMinimum"}
         and not isinstance(part.get("type"), str | list)
-        for part in containers(schema)[1:]
+        # The whole is an object in any case, but others may be it.
+        for part in containers(schema)['"#"' not in text :]
         if isinstance(part, dict)
     )
 
 
+@example({"properties": {"a": {"type": "array", "items": {"$ref": "#"}}}}, 0)
 @example({"properties": {"a": {"anyOf": [{"enum": [1]}, {"enum": [True]}]}}, "required": ["a"]}, 0)
 @given(ugly_parameters(), st.integers(0, 2**32))
 def test_a_valid_json_schema_keeps_its_meaning(parameters: Json, seed: int) -> None:

@@ -26,6 +26,8 @@ MEANT = {
     "properties": {"city": {"type": "string", "description": "a city"}},
     "required": ["city"],
 }
+TYPED = {"type": "dict", "properties": {"n": {"type": "int"}}}
+SPELLED = {"type": "object", "properties": {"n": {"type": "integer"}}}
 USER = {"role": "user", "content": "Paris?"}
 
 
@@ -100,8 +102,24 @@ def refusal(body: object, path: str = CHAT) -> tuple[int, Any]:
     return start["status"], json.loads(answer["body"])
 
 
-def tool(parameters: object, name: str = "get_weather") -> dict[str, Any]:
-    return {"type": "function", "function": {"name": name, "parameters": parameters}}
+def tool(parameters: object, name: str = "get_weather", **more: object) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name, "parameters": parameters, **more}}
+
+
+# The same tools as each route has them.
+
+
+def chat(tools: list[Any]) -> dict[str, Any]:
+    return {"tools": tools}
+
+
+def responses(tools: list[Any]) -> dict[str, Any]:
+    return {"tools": [{"type": "function", **one["function"]} for one in tools]}
+
+
+def messages(tools: list[Any]) -> dict[str, Any]:
+    words = [one["function"] for one in tools]
+    return {"tools": [{"name": each["name"], "input_schema": each["parameters"]} for each in words]}
 
 
 # What passes
@@ -126,7 +144,8 @@ UNTOUCHED = [
     b"\xff\xfe",
     b"[" * 100_000,
     b"9" * 5000,
-    bytes_of({"tools": [tool(True), tool("text")]}),
+    bytes_of({"tools": [tool(True), tool("text"), tool(TYPED)], "tool_choice": "auto"}),
+    bytes_of({"tools": [tool(TYPED, strict=False)], "tool_choice": "none"}),
     bytes_of({"response_format": {"type": "json_schema", "json_schema": {"schema": ["odd"]}}}),
 ]
 
@@ -178,7 +197,7 @@ def test_a_client_that_leaves_is_let_go() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "given", "meant"),
+    ("path", "sent", "meant"),
     [
         (CHAT, {"tools": [tool(LISTED)]}, {"tools": [tool(MEANT)]}),
         (CHAT, {"tools": [{"name": "f", "parameters": LISTED}]}, {"tools": [tool(MEANT, "f")]}),
@@ -190,15 +209,23 @@ def test_a_client_that_leaves_is_let_go() -> None:
         (CHAT + "/render", {"tools": [tool(LISTED)]}, {"tools": [tool(MEANT)]}),
         ("/tokenize", {"tools": [tool(LISTED)]}, {"tools": [tool(MEANT)]}),
         (CHAT, {"tools": [tool([])]}, {"tools": [tool({"type": "object", "properties": {}})]}),
+        *(
+            (
+                path,
+                {**of([tool(SCHEMA, "g"), tool(TYPED)]), **more},
+                {**of([tool(SCHEMA, "g"), tool(SPELLED)]), **more},
+            )
+            for path, of, choices in (
+                (CHAT, chat, ["required", {"type": "function", "function": {"name": "g"}}]),
+                ("/v1/responses", responses, ["required", {"type": "function", "name": "g"}]),
+                ("/v1/messages", messages, [{"type": "any"}, {"type": "tool", "name": "g"}]),
+            )
+            for more in [{"tool_choice": choice} for choice in choices]
+        ),
         (
             CHAT,
-            {"tools": [tool(SCHEMA, "g"), tool({"type": "dict", "properties": {"n": {"type": "int"}}})]},
-            {
-                "tools": [
-                    tool(SCHEMA, "g"),
-                    tool({"type": "object", "properties": {"n": {"type": "integer"}}}),
-                ]
-            },
+            chat([tool(TYPED, strict=True), tool(TYPED)]),
+            chat([tool(SPELLED, strict=True), tool(TYPED)]),
         ),
         (
             CHAT,
@@ -217,24 +244,20 @@ def test_a_client_that_leaves_is_let_go() -> None:
         ),
         (
             "/v1/responses",
-            {"tools": [{"type": "function", "name": "f", "parameters": LISTED}, {"type": "web_search"}]},
-            {"tools": [{"type": "function", "name": "f", "parameters": MEANT}, {"type": "web_search"}]},
+            {"tools": [*responses([tool(LISTED)])["tools"], {"type": "web_search"}]},
+            {"tools": [*responses([tool(MEANT)])["tools"], {"type": "web_search"}]},
         ),
         (
             "/v1/responses",
             {"text": {"format": {"type": "json_schema", "name": "a", "schema": {"type": "list"}}}},
             {"text": {"format": {"type": "json_schema", "name": "a", "schema": {"type": "array"}}}},
         ),
-        (
-            "/v1/messages",
-            {"tools": [{"name": "f", "input_schema": LISTED}]},
-            {"tools": [{"name": "f", "input_schema": MEANT}]},
-        ),
+        ("/v1/messages", messages([tool(LISTED)]), messages([tool(MEANT)])),
     ],
 )
-def test_parameters_become_json_schema(path: str, given: Any, meant: Any) -> None:
+def test_parameters_become_json_schema(path: str, sent: Any, meant: Any) -> None:
     more = {"model": "m", "messages": [USER], "temperature": 0.5, "unknown": [None, "é", "\ud800"]}
-    assert reached({**given, **more}, path) == {**meant, **more}
+    assert reached({**sent, **more}, path) == {**meant, **more}
 
 
 def test_the_length_is_that_of_what_is_sent_on() -> None:

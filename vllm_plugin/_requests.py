@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..adapters import ChatAdaptersError, as_json_schema, check_tool_name
+from ..adapters import ChatAdaptersError, ToolNameError, as_json_schema, check_tool_name
 
 __all__ = ["ROUTES", "RequestError", "Route", "wants_function_call", "with_function_call"]
 
@@ -52,19 +52,23 @@ class Route:
         """
         if self.chat:
             body = _with_tools(_with_tool_calls(body))
-        body = _with(body, ("tools",), self._tools)
+        held = _is_held_to_calls(body.get("tool_choice"))
+        body = _with(body, ("tools",), lambda tools: self._tools(tools, held))
         return _with(body, self.answer, _spelled_out) if self.answer else body
 
-    def _tools(self, tools: Any) -> Any:
+    def _tools(self, tools: Any, held: bool) -> Any:
+        def function(words: Any) -> Any:
+            return self._function(words, held)
+
         if not isinstance(tools, list):
             return tools
         new = [
-            _with(_of_chat(tool, place), ("function",), self._function) if self.chat else self._function(tool)
+            _with(_of_chat(tool, place), ("function",), function) if self.chat else function(tool)
             for place, tool in enumerate(tools)
         ]
         return new if any(a is not b for a, b in zip(new, tools, strict=True)) else tools
 
-    def _function(self, words: Any) -> Any:
+    def _function(self, words: Any, held: bool) -> Any:
         # Tools of other kinds (a web search, a server of tools) are vLLM's business.
         if not isinstance(words, dict) or words.get("type", "function") not in ("function", "custom"):
             return words
@@ -72,10 +76,18 @@ class Route:
         try:
             if isinstance(name, str):
                 check_tool_name(name)
-            return _with(words, (self.parameters,), as_json_schema)
+            # vLLM takes any object, and makes a grammar of it where the reply is held to its schema.
+            if isinstance(words.get(self.parameters), list) or held or words.get("strict") is True:
+                return _with(words, (self.parameters,), as_json_schema)
         except ChatAdaptersError as error:
-            where = "" if str(error).startswith("the tool name") else f"tool {name!r}: "
+            where = "" if isinstance(error, ToolNameError) else f"tool {name!r}: "
             raise RequestError(where + str(error), "tools") from error
+        return words
+
+
+def _is_held_to_calls(choice: Any) -> bool:
+    """`required`, a named tool, Anthropic's `any`."""
+    return (choice.get("type") if isinstance(choice, dict) else choice) not in (None, "auto", "none")
 
 
 def _of_chat(tool: Any, place: int) -> Any:
