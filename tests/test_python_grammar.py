@@ -279,7 +279,9 @@ def test_what_the_grammar_admits_fits_the_schema(parameters: Json, seed: int) ->
         if arguments is None:
             event("not for Python")
         elif "\N{REPLACEMENT CHARACTER}" in text:
-            event("bytes that are no character: up to four are one to the grammar, and lengths cannot be told")
+            event(
+                "bytes that are no character: up to four are one to the grammar, and lengths cannot be told"
+            )
         else:
             jsonschema.validate(arguments, schema, jsonschema.Draft202012Validator)
 
