@@ -35,6 +35,7 @@ from ._offline import Message, Stops, ToolCall, as_tools, read_message, read_tem
 from ._parser import Parser
 from ._repairs import REPAIRS
 from ._reply import Call, Reply, read_reply
+from ._type_names import NameBudget
 from .chatglm3 import CHATGLM3
 from .internlm2_5 import INTERNLM2_5
 from .llama3_1 import LLAMA3_1
@@ -62,6 +63,7 @@ __all__ = [
     "JsonCall",
     "Markup",
     "Message",
+    "NameBudget",
     "Parser",
     "ParserClosedError",
     "PythonCall",

@@ -5,15 +5,17 @@ dicts, lists and strings alone: it can be printed, compared and stored, and is b
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from os.path import commonprefix
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple
 
 from ._cost import MAX_COST, cost, dearest, without_counts
 from ._errors import SchemaError
 from ._format import Format, HeadedCall, JsonCall, PythonCall, Tool
 from ._json_arguments import json_arguments
 from ._kept import Kept
+from ._normal_form import children
 from ._places import said
 from ._python_grammar import keyword_arguments
 from ._schema import Work, normalise
@@ -103,7 +105,7 @@ def _contents(tools: Sequence[Tool], python: bool, report: Report | None) -> lis
         if report is not None and tool.unenforced:
             report(tool.name, tool.unenforced)
     contents = [_content(tool, python) for tool in read]
-    if not python and sum(map(_properties, read)) > MANY:
+    if not python and _are_many(tool.schema for tool in read):
         return [{**content, "max_whitespace_cnt": WHITESPACE_OF_MANY} for content in contents]
     return contents
 
@@ -142,8 +144,17 @@ def _content(tool: _Tool, python: bool) -> dict[str, object]:
     return content
 
 
-def _properties(tool: _Tool) -> int:
-    return len(cast("dict[str, object]", tool.schema.get("properties", {})))
+def _are_many(schemas: Iterable[Mapping[str, object]]) -> bool:
+    names = chain.from_iterable(map(_properties, schemas))
+    return next(islice(names, MANY, None), None) is not None
+
+
+def _properties(schema: Mapping[str, object]) -> Iterator[str]:
+    """The names of all properties in a schema, at any depth."""
+    for place, inner in children(schema):
+        if place[0] == "properties":
+            yield place[1]
+        yield from _properties(inner)
 
 
 def _cheaper(tool: _Tool, python: bool) -> _Tool:

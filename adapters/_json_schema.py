@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from ._errors import SchemaError
 from ._places import Place, Words, error, list_, mapping, shown, text
-from ._type_names import JSON_TYPES, read_type
+from ._type_names import JSON_TYPES, NameBudget, read_type
 
 __all__ = ["as_json_schema", "of_list", "spelled_out"]
 
@@ -28,7 +28,7 @@ MAX_DEPTH = 64
 LIST = "parameters"
 
 
-def as_json_schema(parameters: object) -> object:
+def as_json_schema(parameters: object, budget: NameBudget | None = None) -> object:
     """The parameters of a tool as JSON Schema, descriptions and all; the same object where they are that already.
 
     A list of parameters (`parameters` of ModelScope-Agent, `params` of the ChatGLM3 demo) becomes an object; an entry
@@ -36,12 +36,16 @@ def as_json_schema(parameters: object) -> object:
     and so is `required: true` beside a property's type (draft 3). What is not understood stays as it is: `normalise`
     says what is wrong with it, when a grammar is asked for. Parts of the result may be the caller's own.
 
+    Args:
+        parameters: as the request gave them.
+        budget: what is left for all tools of the request; names of types beyond it stay as they are.
+
     Raises:
         SchemaError: a list is not one of parameters; the message begins with the place, `parameters.0.name: `.
     """
     if isinstance(parameters, list | tuple):
         parameters = of_list(parameters, ())
-    return _rewritten(parameters, 0)
+    return _rewritten(parameters, 0, budget or NameBudget())
 
 
 def of_list(entries: Sequence[object], at: Place) -> dict[str, object]:
@@ -63,7 +67,7 @@ def of_list(entries: Sequence[object], at: Place) -> dict[str, object]:
     return {**found, "required": required} if required else found
 
 
-def spelled_out(words: Words, at: Place) -> Words:
+def spelled_out(words: Words, at: Place, budget: NameBudget) -> Words:
     """One schema with its type in JSON Schema's words and its properties as an object; not those inside it.
 
     Raises:
@@ -78,7 +82,7 @@ def spelled_out(words: Words, at: Place) -> Words:
     type_ = words.get("type")
     if type_ is None or (isinstance(type_, str) and type_ in JSON_TYPES):
         return words
-    found = _type(type_, (*at, "type"))
+    found = _type(type_, (*at, "type"), budget)
     if found is None:
         return words
     rest = {word: value for word, value in words.items() if word != "type"}
@@ -92,8 +96,8 @@ def _with_properties(words: Words, at: Place) -> Words:
     properties = words["properties"]
     if isinstance(properties, list | tuple):
         listed = of_list(properties, (*at, "properties"))
-        given = [*list_(words.get("required") or [], (*at, "required")), *_list(listed.get("required"))]
-        words = {**words, "properties": listed["properties"], **({"required": given} if given else {})}
+        words = {**words, "properties": listed["properties"]}
+        wanted = [str(name) for name in list_(listed.get("required", []), at)]
     elif isinstance(properties, Mapping):
         wanted = [
             name
@@ -102,16 +106,20 @@ def _with_properties(words: Words, at: Place) -> Words:
             and "required" in inner
             and _says_yes_or_no(inner["required"]) == "yes"
         ]
-        before = list_(words.get("required") or [], (*at, "required")) if wanted else []
-        if missing := [name for name in wanted if name not in before]:
-            words = {**words, "required": [*before, *missing]}
-    return words
+    else:
+        return words
+    if not wanted:
+        return words
+    before = list_(words.get("required") or [], (*at, "required"))
+    known = {name for name in before if isinstance(name, str)}
+    missing = [name for name in wanted if name not in known]
+    return {**words, "required": [*before, *missing]} if missing else words
 
 
-def _type(named: object, at: Place) -> dict[str, object] | None:
+def _type(named: object, at: Place, budget: NameBudget) -> dict[str, object] | None:
     """What these names of types stand for; None if they are JSON Schema's own."""
     if isinstance(named, str):
-        return read_type(named, at)
+        return read_type(named, at, budget)
     names = list_(named, at)
     if all(isinstance(name, str) and name in JSON_TYPES for name in names):
         return None
@@ -119,7 +127,7 @@ def _type(named: object, at: Place) -> dict[str, object] | None:
     for name in names:
         if not isinstance(name, str):
             raise error(at, f"there is no type {shown(name)}; the types are {', '.join(sorted(JSON_TYPES))}")
-        found.append(read_type(name, at))
+        found.append(read_type(name, at, budget))
     if {} in found:
         return {}
     if all(option.keys() == {"type"} for option in found):
@@ -127,11 +135,11 @@ def _type(named: object, at: Place) -> dict[str, object] | None:
     return {"anyOf": found}
 
 
-def _rewritten(schema: object, depth: int) -> object:
+def _rewritten(schema: object, depth: int, budget: NameBudget) -> object:
     if not isinstance(schema, Mapping) or depth > MAX_DEPTH:
         return schema
     try:
-        words = spelled_out(schema, ())
+        words = spelled_out(schema, (), budget)
     except SchemaError:
         words = schema
     if HOLDING.isdisjoint(words):
@@ -140,13 +148,13 @@ def _rewritten(schema: object, depth: int) -> object:
     for word in HOLDING.intersection(words):
         new: object = (value := words[word])
         if word in IN_OBJECTS and isinstance(value, Mapping):
-            inner = {name: _rewritten(part, depth + 1) for name, part in value.items()}
+            inner = {name: _rewritten(part, depth + 1, budget) for name, part in value.items()}
             new = inner if any(inner[name] is not value[name] for name in value) else value
         elif word in IN_LISTS and isinstance(value, list | tuple):
-            parts = [_rewritten(part, depth + 1) for part in value]
+            parts = [_rewritten(part, depth + 1, budget) for part in value]
             new = parts if any(a is not b for a, b in zip(parts, value, strict=True)) else value
         elif word in ALONE:
-            new = _rewritten(value, depth + 1)
+            new = _rewritten(value, depth + 1, budget)
         if new is not value:
             changed[word] = new
     return {**words, **changed} if changed else words
@@ -159,7 +167,3 @@ def _says_yes_or_no(required: object) -> str:
     if not isinstance(required, bool):
         return ""
     return "yes" if required else "no"
-
-
-def _list(value: object) -> Sequence[object]:
-    return value if isinstance(value, list) else []

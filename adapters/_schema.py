@@ -20,6 +20,7 @@ from ._json_schema import of_list, spelled_out
 from ._normal_form import check_cycles, references
 from ._places import Place, Words, error, list_, mapping, number, said, shown, text
 from ._scalars import HIGHEST, LOWEST, MAX_COUNT, counts, integer, is_short, number_, string
+from ._type_names import NameBudget
 
 __all__ = ["Normalised", "Parameters", "Work", "normalise"]
 
@@ -70,6 +71,7 @@ class Work:
 
     def __init__(self, steps: int = MAX_WORK) -> None:
         self.steps = steps
+        self.names = NameBudget()
 
 
 def normalise(parameters: Parameters, work: Work | None = None) -> Normalised:
@@ -167,7 +169,7 @@ class _Reader:
         words = mapping(schema, at)
         properties = words.get("properties")
         self.count((*at, "properties"), len(properties) if isinstance(properties, dict | list) else 0)
-        return spelled_out(words, at)
+        return spelled_out(words, at, self.work.names)
 
     def flat(self, words: Words, at: Place) -> Schema:
         """The same keywords without `allOf`, `const` and a `$ref` beside others."""

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from ._errors import SchemaError
 from ._places import Place, error, shown
 
-__all__ = ["JSON_TYPES", "read_type"]
+__all__ = ["JSON_TYPES", "NameBudget", "read_type"]
 
 Schema = dict[str, object]
 
@@ -51,17 +51,27 @@ OPEN = {"[": "]", "<": ">", "(": ")"}
 MORE = "..."
 
 
-def read_type(name: str, at: Place) -> Schema:
+class NameBudget:
+    """How many characters of names of types are read for one request: each takes some microseconds."""
+
+    def __init__(self, left: int = 100_000) -> None:
+        self.left = left
+
+
+def read_type(name: str, at: Place, budget: NameBudget) -> Schema:
     """The schema that a type's name stands for.
 
     Raises:
-        SchemaError: there is no such type.
+        SchemaError: there is no such type, or the budget is spent.
     """
     try:
         if name in TYPES:  # nearly always: the rest takes ten times as long
             return _plain(name)
         if len(name) > MAX_TEXT:
             raise _UnreadableError
+        budget.left -= len(name)
+        if budget.left < 0:
+            raise error(at, "too many names of types that are not JSON Schema's")
         return _Type(name).whole()
     except _UnreadableError:
         known = ", ".join(("any", *sorted(JSON_TYPES)))

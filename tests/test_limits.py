@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chat_adapters.adapters import ADAPTERS, SchemaError, Tool, structural_tag
+from chat_adapters.adapters import ADAPTERS, SchemaError, Tool, as_json_schema, structural_tag
 from chat_adapters.adapters import _grammar as grammar
 from chat_adapters.adapters._cost import MAX_COST, cost
 from chat_adapters.adapters._kept import Kept
@@ -190,6 +190,24 @@ def test_many_properties_have_a_little_more_room() -> None:
     assert room(*tools_of(5, 10, TEXT)) == {1}
     assert room(*tools_of(5, 10, TEXT), Tool("f", of(TEXT))) == {2}
     assert room(*tools_of(5, 10, TEXT)) == {1}
+    assert room(*(Tool("f", of(tool.parameters)) for tool in tools_of(5, 10, TEXT))) == {2}
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {
+            "properties": {f"p{n}": {"required": True} for n in range(40_000)},
+            "required": [*map(str, range(40_000))],
+        },
+        [{"name": f"p{n}", "type": "((list[" * 2 + "int" + "]))" * 2 + "[]" * 20} for n in range(40_000)],
+    ],
+    ids=["required", "types"],
+)
+def test_spelling_out_is_bounded(parameters: Json) -> None:
+    began = process_time()
+    as_json_schema(parameters)
+    assert process_time() - began < MAX_SECONDS
 
 
 def test_a_result_is_the_callers_own() -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from recorded import FIXTURES, load, tools_of
 
 from chat_adapters.vllm_plugin import OpenAICompat
-from chat_adapters.vllm_plugin.openai_compat import MAX_BODY
+from chat_adapters.vllm_plugin.openai_compat import LARGE, MAX_BODY
 
 CHAT = "/v1/chat/completions"
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -138,6 +138,9 @@ ODD = [
     b'{"tools": [{"type": "function", "function": {"name": "f", "parameters": {"$ref": "#"}}}], "functions": []}',
     b'{"messages": [{"role": "function", "name": "f", "content": "1"}, {"role": "assistant", "content": "2"}]}',
     b'{"messages": [{"role": "assistant", "tool_calls": [{}], "function_call": {"name": "f"}}]}',
+    b'{"messages": [{"role": "assistant", "function_call": {}}, {"role": "assistant", "function_call": {"name": 1}}]}',
+    b'{"functions": []}',
+    b'{"functions": {"name": "no such rule here!"}}',
     b"[1, 2]",
     b"null",
     b'{"broken": ',
@@ -309,6 +312,17 @@ def test_calls_of_the_conversation_become_tool_calls() -> None:
         assert message == {**result, "role": "tool", "tool_call_id": asked["tool_calls"][0]["id"]}
 
 
+@pytest.mark.parametrize("large", [False, True])
+def test_names_of_types_are_read_within_a_budget(large: bool) -> None:
+    """And what they are in stays: the grammar says what is wrong with it."""
+    count = 30_000 if large else 12_000
+    sent = chat([tool([{"name": f"p{n}", "type": f"list[int]{' ' * (n % 2)}"} for n in range(count)])])
+    assert (len(bytes_of(sent)) > LARGE) == large
+    properties = list(reached(sent)["tools"][0]["function"]["parameters"]["properties"].values())
+    assert properties[0] == {"type": "array", "items": {"type": "integer"}}
+    assert properties[-1] == {"type": "list[int] "}
+
+
 # What is refused
 
 
@@ -320,12 +334,12 @@ def test_calls_of_the_conversation_become_tool_calls() -> None:
         (CHAT, {"tools": [tool(SCHEMA, "")]}, "tools", ["''"]),
         (CHAT, {"tools": [tool([{"type": "str"}])]}, "tools", ["'get_weather'", "parameters.0.name"]),
         (CHAT, {"tools": [tool([7])]}, "tools", ["'get_weather'", "parameters.0"]),
-        (CHAT, {"functions": [{"name": "天气"}]}, "tools", ["天气"]),
+        (CHAT, {"functions": [{"name": "天气"}]}, "functions", ["天气"]),
         (CHAT, {"tools": [tool(SCHEMA), 7]}, "tools", ["tools.1"]),
         (CHAT, {"tools": [{"type": "function"}]}, "tools", ["tools.0", "function"]),
         (CHAT, {"tools": [{"type": "function", "function": {}}]}, "tools", ["tools.0", "name"]),
-        (CHAT, {"functions": {}}, "functions", ["list"]),
-        (CHAT, {"functions": []}, "functions", ["empty"]),
+        (CHAT, {"functions": [None]}, "functions", ["functions.0"]),
+        (CHAT, {"functions": [{"name": "f", "parameters": [7]}]}, "functions", ["'f'", "parameters.0"]),
         (CHAT, {"functions": [{"name": "f"}], "function_call": "f"}, "function_call", ['"auto"']),
         ("/v1/responses", {"tools": [{"type": "function", "name": "a b"}]}, "tools", ["a b"]),
     ],
@@ -343,6 +357,12 @@ def test_errors_of_the_messages_route_have_the_shape_of_anthropic_s() -> None:
     status, answer = refusal({"tools": [{"name": "a b", "input_schema": {}}]}, "/v1/messages")
     assert (status, answer["type"], answer["error"]["type"]) == (400, "error", "invalid_request_error")
     assert "a b" in answer["error"]["message"]
+
+
+def test_an_error_is_short() -> None:
+    for words in ({"name": "x" * 100_000}, {"name": ["y"] * 100_000, "parameters": [7]}):
+        _, answer = refusal({"tools": [{"type": "function", **words}]}, "/v1/responses")
+        assert len(answer["error"]["message"]) < 300
 
 
 @pytest.mark.parametrize("announced", [True, False])

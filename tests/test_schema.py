@@ -154,6 +154,14 @@ def test_a_list_of_parameters_is_an_object() -> None:
     assert normalise([]).schema == object_of({})
 
 
+def test_what_is_required_is_so_once() -> None:
+    both = {
+        "properties": [{"name": "a", "required": True}, {"name": "b", "required": True}],
+        "required": ["b"],
+    }
+    assert as_json_schema(both) == {"properties": {"a": {}, "b": {}}, "required": ["b", "a"]}
+
+
 @pytest.mark.parametrize(
     ("entries", "message"),
     [

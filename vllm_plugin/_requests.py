@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..adapters import ChatAdaptersError, ToolNameError, as_json_schema, check_tool_name
+from ..adapters import ChatAdaptersError, NameBudget, ToolNameError, as_json_schema, check_tool_name
 
 __all__ = ["ROUTES", "RequestError", "Route", "wants_function_call", "with_function_call"]
 
@@ -47,61 +47,80 @@ class Route:
         """The request as vLLM takes it.
 
         Raises:
-            RequestError: a tool has no name, or one that no format carries; a list of parameters is none; `functions`
-                and `function_call` are not what OpenAI made them.
+            RequestError: a tool has no name, or one that no format carries; a list of parameters is none;
+                `function_call` is not what OpenAI made it.
         """
+        field = "functions" if self.chat and wants_function_call(body) else "tools"
         if self.chat:
             body = _with_tools(_with_tool_calls(body))
-        held = _is_held_to_calls(body.get("tool_choice"))
-        body = _with(body, ("tools",), lambda tools: self._tools(tools, held))
-        return _with(body, self.answer, _spelled_out) if self.answer else body
+        tools = _Tools(self, field, body.get("tool_choice"))
+        body = _with(body, ("tools",), tools.rewritten)
+        return _with(body, self.answer, tools.spelled_out) if self.answer else body
 
-    def _tools(self, tools: Any, held: bool) -> Any:
-        def function(words: Any) -> Any:
-            return self._function(words, held)
 
+class _Tools:
+    """Rewrites what a request says of its tools."""
+
+    def __init__(self, route: Route, field: str, choice: Any) -> None:
+        self.route = route
+        self.field = field
+        """What the request calls them."""
+        if isinstance(choice, dict):
+            choice = choice.get("mode") or choice.get("type")
+        self.held = choice not in (None, "auto", "none")
+        """The reply must be a call."""
+        self.budget = NameBudget()
+
+    def rewritten(self, tools: Any) -> Any:
         if not isinstance(tools, list):
             return tools
-        new = [
-            _with(_of_chat(tool, place), ("function",), function) if self.chat else function(tool)
-            for place, tool in enumerate(tools)
-        ]
+        new = [self.tool(tool, place) for place, tool in enumerate(tools)]
         return new if any(a is not b for a, b in zip(new, tools, strict=True)) else tools
 
-    def _function(self, words: Any, held: bool) -> Any:
+    def tool(self, tool: Any, place: int) -> Any:
+        if self.route.chat:
+            return _with(self.of_chat(tool, place), ("function",), self.function)
         # Tools of other kinds (a web search, a server of tools) are vLLM's business.
-        if not isinstance(words, dict) or words.get("type", "function") not in ("function", "custom"):
-            return words
+        ours = isinstance(tool, dict) and tool.get("type", "function") in ("function", "custom")
+        return self.function(tool) if ours else tool
+
+    def of_chat(self, tool: Any, place: int) -> Any:
+        """The tool as the chat route takes it: that of another route, or a function alone, is one without the word."""
+        bare = isinstance(tool, dict) and "function" not in tool
+        function = tool if bare else tool.get("function") if isinstance(tool, dict) else None
+        if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+            # vLLM refuses it too, but with HTTP 500 where the request names a function.
+            form = (
+                '{"type": "function", "function": {"name": ...}}'
+                if self.field == "tools"
+                else '{"name": ...}'
+            )
+            raise RequestError(f"{self.field}.{place}: must be {form}", self.field)
+        if not bare:
+            return tool
+        return {
+            "type": "function",
+            "function": {word: value for word, value in tool.items() if word != "type"},
+        }
+
+    def function(self, words: Body) -> Body:
         name = words.get("name")
         try:
             if isinstance(name, str):
                 check_tool_name(name)
             # vLLM takes any object, and makes a grammar of it where the reply is held to its schema.
-            if isinstance(words.get(self.parameters), list) or held or words.get("strict") is True:
-                return _with(words, (self.parameters,), as_json_schema)
+            if isinstance(words.get(self.route.parameters), list) or self.held or words.get("strict") is True:
+                return _with(words, (self.route.parameters,), self.parameters)
         except ChatAdaptersError as error:
-            where = "" if isinstance(error, ToolNameError) else f"tool {name!r}: "
-            raise RequestError(where + str(error), "tools") from error
+            where = "" if isinstance(error, ToolNameError) else f"tool {name!a:.80}: "
+            raise RequestError(where + str(error), self.field) from error
         return words
 
+    def parameters(self, parameters: Any) -> Any:
+        return as_json_schema(parameters, self.budget)
 
-def _is_held_to_calls(choice: Any) -> bool:
-    """`required`, a named tool, Anthropic's `any`."""
-    return (choice.get("type") if isinstance(choice, dict) else choice) not in (None, "auto", "none")
-
-
-def _of_chat(tool: Any, place: int) -> Any:
-    """The tool as the chat route takes it: that of another route, or a function alone, is one without the word."""
-    bare = isinstance(tool, dict) and "function" not in tool
-    function = tool if bare else tool.get("function") if isinstance(tool, dict) else None
-    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
-        # vLLM refuses it too, but with HTTP 500 where the request names a function.
-        raise RequestError(
-            f'tools.{place}: must be {{"type": "function", "function": {{"name": ...}}}}', "tools"
-        )
-    if not bare:
-        return tool
-    return {"type": "function", "function": {word: value for word, value in tool.items() if word != "type"}}
+    def spelled_out(self, schema: Any) -> Any:
+        return as_json_schema(schema, self.budget) if isinstance(schema, dict) else schema
 
 
 _CHAT = Route(answer=("response_format", "json_schema", "schema"), chat=True)
@@ -122,10 +141,6 @@ ROUTES = {
 """vLLM's routes that take tools."""
 
 
-def _spelled_out(schema: Any) -> Any:
-    return as_json_schema(schema) if isinstance(schema, dict) else schema
-
-
 def _with(value: Any, path: tuple[str, ...], change: Callable[[Any], Any]) -> Any:
     """The same with what stands at the path changed; the same object if nothing stands there, or nothing changes."""
     if not path:
@@ -142,19 +157,18 @@ def _with(value: Any, path: tuple[str, ...], change: Callable[[Any], Any]) -> An
 
 def wants_function_call(body: Body) -> bool:
     """Whether the answer to this request has to be in the style before tools."""
-    return body.get("functions") is not None and body.get("tools") is None
+    functions = body.get("functions")
+    return isinstance(functions, list) and bool(functions) and body.get("tools") is None
 
 
 def _with_tools(body: Body) -> Body:
     if not wants_function_call(body):
         return body
-    functions, choice = body["functions"], body.get("function_call")
-    if not isinstance(functions, list) or not functions:
-        raise RequestError("functions: must be a list of functions, and not empty", "functions")
+    choice = body.get("function_call")
     rest = {key: value for key, value in body.items() if key not in ("functions", "function_call")}
     # One answer of this style holds one call.
     rest["parallel_tool_calls"] = False
-    rest["tools"] = [{"type": "function", "function": function} for function in functions]
+    rest["tools"] = [{"type": "function", "function": function} for function in body["functions"]]
     if isinstance(choice, dict) and isinstance(choice.get("name"), str):
         rest["tool_choice"] = {"type": "function", "function": {"name": choice["name"]}}
     elif choice in ("auto", "none"):
@@ -174,7 +188,11 @@ def _with_tool_calls(body: Body) -> Body:
     for place, message in enumerate(messages):
         if _has_function_call(message):
             call_id = f"call_{place}"
-            call = {"id": call_id, "type": "function", "function": message["function_call"]}
+            call = {
+                "id": call_id,
+                "type": "function",
+                "function": {"arguments": "", **message["function_call"]},
+            }
             message = {key: value for key, value in message.items() if key != "function_call"}
             message["tool_calls"] = [call]
         elif call_id and isinstance(message, dict) and message.get("role") == "function":
@@ -185,12 +203,12 @@ def _with_tool_calls(body: Body) -> Body:
 
 def _has_function_call(message: Any) -> bool:
     """vLLM forgets such a call, and answers as if the assistant had said nothing."""
-    return (
-        isinstance(message, dict)
-        and message.get("role") == "assistant"
-        and isinstance(message.get("function_call"), dict)
-        and not message.get("tool_calls")
-    )
+    if not isinstance(message, dict) or message.get("role") != "assistant" or message.get("tool_calls"):
+        return False
+    call = message.get("function_call")
+    if not isinstance(call, dict):
+        return False
+    return isinstance(call.get("name"), str) and isinstance(call.get("arguments", ""), str)
 
 
 def with_function_call(answer: Any) -> Any:

@@ -4,6 +4,7 @@ Pure ASGI. Answers are not touched, streams flow as they come, but for requests 
 rewritten piece by piece. What needs no rewriting reaches vLLM byte for byte.
 """
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
@@ -15,6 +16,7 @@ __all__ = ["MAX_BODY", "OpenAICompat"]
 
 MAX_BODY = 64 * 2**20
 """Bytes of a request that are taken."""
+LARGE = 2**20  # bytes; reading so many takes some 30 ms
 TOO_LARGE = HTTPStatus(413)
 # How vLLM writes an event of a stream.
 DATA = b"data: "
@@ -46,17 +48,17 @@ class OpenAICompat:
             return await _refuse(send, route, TOO_LARGE, f"a request may have {MAX_BODY:,} bytes", None)
         if sent is None:
             return None  # the client is gone
-        body, sent_body = sent, _loaded(sent)
-        if isinstance(sent_body, dict):
-            try:
-                new = route.rewrite(sent_body)
-            except RequestError as error:
-                return await _refuse(send, route, HTTPStatus.BAD_REQUEST, str(error), error.param)
-            if new is not sent_body:
-                body = json.dumps(new).encode()
-                scope = {**scope, "headers": _with_length(scope["headers"], body)}
-            if route.chat and wants_function_call(sent_body):
-                send = _Rewritten(send)
+        try:
+            # Others are served in between, where it takes long.
+            body, old = (
+                await asyncio.to_thread(_read, route, sent) if len(sent) > LARGE else _read(route, sent)
+            )
+        except RequestError as error:
+            return await _refuse(send, route, HTTPStatus.BAD_REQUEST, str(error), error.param)
+        if body is not sent:
+            scope = {**scope, "headers": _with_length(scope["headers"], body)}
+        if old:
+            send = _Rewritten(send)
         return await self._app(scope, _once(body, receive), send)
 
 
@@ -83,6 +85,19 @@ async def _whole(scope: Scope, receive: Receive) -> bytes | None:
             return b"".join(parts)
 
 
+def _read(route: Route, sent: bytes) -> tuple[bytes, bool]:
+    """The request as it goes on, and whether its answer is to be in the style before tools.
+
+    Raises:
+        RequestError: it cannot be rewritten.
+    """
+    body = _loaded(sent)
+    if not isinstance(body, dict):
+        return sent, False
+    new = route.rewrite(body)
+    return sent if new is body else json.dumps(new).encode(), route.chat and wants_function_call(body)
+
+
 def _loaded(body: bytes) -> Any:
     """What the body says; None where vLLM is to say what is wrong with it."""
     try:
@@ -106,7 +121,9 @@ def _once(body: bytes, receive: Receive) -> Receive:
 
 
 def _with_length(headers: list[tuple[bytes, bytes]], body: bytes) -> list[tuple[bytes, bytes]]:
-    rest = [(name, value) for name, value in headers if name.lower() != b"content-length"]
+    rest = [
+        header for header in headers if header[0].lower() not in (b"content-length", b"transfer-encoding")
+    ]
     return [*rest, (b"content-length", str(len(body)).encode())]
 
 
