@@ -85,6 +85,8 @@ def spelled_out(words: Words, at: Place, budget: NameBudget) -> Words:
     found = _type(type_, (*at, "type"), budget)
     if found is None:
         return words
+    if found.keys() == {"type"}:
+        return {**words, **found}
     rest = {word: value for word, value in words.items() if word != "type"}
     if any(word in rest and rest[word] != value for word, value in found.items()):
         return {**rest, "allOf": [*list_(rest.get("allOf", []), (*at, "allOf")), found]}
