@@ -3,6 +3,7 @@
 A server cuts a reply where it likes: it joins tokens when it is busy. Here the cuts are given.
 """
 
+import json
 import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -54,7 +55,7 @@ def left_out() -> Iterator[list[str]]:
             assert isinstance(record.args, tuple)
             texts.append(str(record.args[1]))
 
-    handler = Kept()
+    handler = Kept(logging.WARNING)  # repairs are told, too
     logger = logging.getLogger("vllm.chat_adapters")
     logger.addHandler(handler)
     yield texts
@@ -86,10 +87,28 @@ def said(tokenizer: Any, case: Path, deltas: Iterable[str]) -> Said:
     )
 
 
+def check_is_recorded(whole: Said, message: dict[str, Any]) -> None:
+    """A call that goes bad when it has been announced stays one here; in the message it is the end of the text."""
+    text, calls = whole
+    complete, announced = [], []
+    for name, arguments in calls:
+        try:
+            complete.append({"name": name, "arguments": json.loads(arguments)})
+        except ValueError:
+            announced.append(name)
+    assert complete == message["tool_calls"]
+    content = message["content"] or ""
+    assert content.startswith(text)
+    ending = content.removeprefix(text)
+    assert bool(ending) == bool(announced)
+    assert all(name in ending for name in announced)
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}/{case.name}")
 def test_every_cut_says_the_same(tokenizers: dict[str, Any], case: Path, left_out: list[str]) -> None:
     tokenizer, reply = tokenizers[case.parent.name], output(case)
     whole = said(tokenizer, case, [*reply, ""])
+    check_is_recorded(whole, load(case, "message"))
     for step in STEPS:
         cut = pieces(reply, range(0, len(reply), step))
         assert said(tokenizer, case, [*cut, ""]) == whole
