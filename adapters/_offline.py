@@ -5,7 +5,7 @@ from importlib.resources import files
 from typing import Any, Literal, NotRequired, Protocol, TypedDict
 from uuid import uuid4
 
-from ._errors import TokenizerError
+from ._errors import TokenizerError, ToolNameError
 from ._format import Adapter, Tool
 from ._parser import Parser
 from ._reply import read_reply
@@ -63,8 +63,14 @@ class Tokenizer(Protocol):
 
 
 def as_tools(tools: Iterable[Mapping[str, Any]]) -> list[Tool]:
-    """The tools of a request, for a parser or a grammar; OpenAI's objects, or the bare functions in them."""
+    """The tools of a request, for a parser or a grammar; OpenAI's objects, or the bare functions in them.
+
+    Raises:
+        ToolNameError: one is no function with a name, as OpenAI's own `web_search`: no model here can call it.
+    """
     functions = [tool.get("function", tool) for tool in tools]
+    if nameless := [function for function in functions if "name" not in function]:
+        raise ToolNameError(f"this tool has no name: {nameless[0]}; offer functions only")
     return [Tool(function["name"], function.get("parameters")) for function in functions]
 
 
@@ -112,8 +118,12 @@ def read_message(adapter: Adapter, text: str, tools: Iterable[Mapping[str, Any]]
     """The message that a model wrote. A call that was cut or went bad stays in the content, as it was written.
 
     Args:
-        text: the reply, with its special tokens; stop tokens at its end are left off.
+        text: the reply, with its special tokens; stop tokens at its end are left off. Cut what a batch has behind
+            the first by its id, before it is text: there `</s>` may be HTML that the model spelled.
         tools: those that were offered, as the prompt got them. Without any, nothing is a call.
+
+    Raises:
+        ToolNameError: a tool is no function with a name.
     """
     while stop := next((token for token in adapter.stop_tokens if text.endswith(token)), None):
         text = text.removesuffix(stop)

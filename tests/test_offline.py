@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from chat_adapters.adapters import (
     ADAPTERS,
     Adapter,
     TokenizerError,
+    ToolNameError,
     as_tools,
     get,
     read_message,
@@ -86,6 +88,34 @@ def test_tools_are_read_from_either_shape() -> None:
         ("get_weather", WEATHER["function"]["parameters"]),
         ("get_time", None),
     ]
+
+
+@pytest.mark.parametrize("tool", [{"type": "web_search"}, {"type": "function", "function": {}}])
+def test_a_tool_without_a_name_is_refused(tool: dict[str, Any]) -> None:
+    with pytest.raises(ToolNameError, match="has no name"):
+        read_message(get("qwen2_5"), "", [WEATHER, tool])
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS.values(), ids=ADAPTERS)
+def test_a_stop_token_that_is_spelled_in_a_reply_stays(adapter: Adapter) -> None:
+    """HTML has `</s>`, too: a text cannot be cut at the first."""
+    for token in adapter.stop_tokens:
+        arguments = {"city": f"<s>Rome{token} Paris"}
+        reply = write_reply(adapter.format, ("get_weather", json.dumps(arguments)))
+        (call,) = read_message(adapter, reply + adapter.stop_tokens[0], [WEATHER])["tool_calls"]
+        assert json.loads(call["function"]["arguments"]) == arguments
+
+
+def test_padding_is_cut_by_the_ids(tmp_path: Path) -> None:
+    """As the page's second program does."""
+    adapter = get("llama3_1")
+    tokenizer: Any = AutoTokenizer.from_pretrained(write_tiny_checkpoint(tmp_path, FAMILIES[adapter.name]))
+    padding = tokenizer.convert_tokens_to_ids(["<|begin_of_text|>"]) * 3
+    (end, *_) = ends = stops(adapter, tokenizer)["stop_token_ids"]
+    ids = [*tokenizer.encode(TEXT, add_special_tokens=False), end, *padding]
+    assert read_message(adapter, tokenizer.decode(ids))["content"] != TEXT
+    text = tokenizer.decode(list(takewhile(lambda id: id not in ends, ids)))
+    assert read_message(adapter, text)["content"] == TEXT
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS.values(), ids=ADAPTERS)
