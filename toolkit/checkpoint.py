@@ -1,6 +1,7 @@
 """What is read of a checkpoint: its small files, and its tokenizer. What is broken in them is found, never raised."""
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -76,12 +77,20 @@ def locate(name: str) -> Path:
     """The folder of a checkpoint; the small files of a repository of the hub are fetched into the hub's own cache.
 
     Raises:
-        NoCheckpointError: there is no such folder, and no such repository within reach.
+        NoCheckpointError: there is no such folder that may be read, and no such repository within reach.
     """
+    if not name:
+        raise NoCheckpointError("the name of the checkpoint is empty: for this folder, it is .")
     folder = Path(name)
-    if folder.is_dir():
+    try:
+        is_folder, is_there = folder.is_dir(), folder.exists()
+    except OSError as error:  # the name is too long, or the way to it is barred
+        raise NoCheckpointError(f"{name:.100} cannot be looked at: {error.strerror}") from None
+    if is_folder and not os.access(folder, os.R_OK | os.X_OK):
+        raise NoCheckpointError(f"{name} cannot be looked at: you may not read this folder")
+    if is_folder:
         return folder
-    if folder.exists():
+    if is_there:
         raise NoCheckpointError(f"{name} is a file: name the folder that it is in")
     if not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name):
         raise NoCheckpointError(f"there is no folder {name}")

@@ -4,33 +4,29 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ..adapters import ADAPTERS, Adapter, TokenizerError, choose
 from ..adapters._choose import look
 from ..vllm_plugin import MODE, TESTED, OpenAICompat
 from .checkpoint import Checkpoint, Finding
-from .launch import generation_folder, template_path, vllm_version
+from .launch import MIDDLEWARE, generation_folder, template_path, vllm_version
 
 __all__ = ["Diagnosis", "examine"]
 
 LEVELS = ("error", "warning", "note")
 PLUGIN = "chat_adapters"
 """The plugin's name in VLLM_PLUGINS."""
-MIDDLEWARE = f"chat_adapters.vllm_plugin.{OpenAICompat.__name__}"
+COMPAT = f"chat_adapters.vllm_plugin.{OpenAICompat.__name__}"
 ENCODERS = ("vision_config", "audio_config", "vision_tower", "mm_vision_tower", "visual", "thinker_config")
 """What the configurations of models say that take more than text."""
 MORE_THAN_TEXT = re.compile(r"VL|Vision|Llava|Audio|Omni|Mllama")
+WRITES_TEXT = re.compile(r"(?:ForCausalLM|ForConditionalGeneration|ChatModel|LMHeadModel|\bChatGLMModel)\b")
+"""Architectures that vLLM generates with, by its own suffixes; it pools what others give."""
 NO_CODE_NEEDED = ("chatglm", "internlm2", "llama", "mistral", "qwen2", "qwen2_moe")
 """Families whose configuration vLLM, transformers or the plugin has, whatever code a checkpoint names."""
 WEIGHTS = ("*.safetensors", "*.bin", "*.pt", "*.pth", "*.gguf")
-EXPRESSIONS = re.compile(
-    r"""\{\#.*?\#\}
-      | \{\{ (?>"(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*' | [^"'}] | \}(?!\}) )*+ \}\}
-      | \{%  (?>"(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*' | [^"'%] |  %(?!\}) )*+  %\}""",
-    re.DOTALL | re.VERBOSE,
-)
-"""What of a Jinja template is not written as it stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +69,7 @@ def examine(checkpoint: Checkpoint, named: Adapter | None = None, *, compat: boo
         flags.append(("--tool-call-parser", adapter.name))
         flags.append(("--chat-template", template_path(adapter)))
         if compat:
-            flags.append(("--middleware", MIDDLEWARE))
+            flags.append((MIDDLEWARE, COMPAT))
     findings.sort(key=lambda finding: LEVELS.index(finding.level))
     served = not findings or findings[0].level != LEVELS[0]
     return Diagnosis(adapter, why, tuple(findings), tuple(flags) if served else ())
@@ -112,7 +108,7 @@ def _of_vllm(environment: Mapping[str, str]) -> Iterator[Finding]:
 def _of_model(checkpoint: Checkpoint) -> Iterator[Finding]:
     config = checkpoint.config
     architectures = " ".join(map(str, _listed(config.get("architectures"))))
-    encoders = [key for key in ENCODERS if key in config]
+    encoders = [key for key in ENCODERS if config.get(key) is not None]
     if encoders or MORE_THAN_TEXT.search(architectures):
         seen = ", ".join([*filter(None, [architectures]), *encoders])
         yield Finding(
@@ -121,6 +117,13 @@ def _of_model(checkpoint: Checkpoint) -> Iterator[Finding]:
             f"this model takes more than text ({seen}): the templates are for text, and contents would not be "
             "protected",
             "serve it with vLLM's own template and parser",
+        )
+    elif architectures and not WRITES_TEXT.search(architectures):
+        yield Finding(
+            "error",
+            "writes-no-text",
+            f"{architectures} writes no text: vLLM has no chat route for it",
+            "name a checkpoint that chats",
         )
     code = config.get("auto_map")
     if isinstance(code, dict) and "AutoConfig" in code and checkpoint.family not in NO_CODE_NEEDED:
@@ -187,7 +190,7 @@ def _of_template(checkpoint: Checkpoint, adapter: Adapter) -> Iterator[Finding]:
     if "tools" not in template:
         text = "its own chat template ignores tools: the model would never see them"
         yield Finding("note", "template-ignores-tools", text, instead)
-    if "\\n" in EXPRESSIONS.sub("", template):
+    if "\\n" in _as_it_stands(template):
         text = (
             r"its own chat template has \n outside any expression: the model would read a backslash and an n"
         )
@@ -199,6 +202,19 @@ def _of_template(checkpoint: Checkpoint, adapter: Adapter) -> Iterator[Finding]:
             f"its own chat template knows of thinking (<think>), the one of {adapter.name} does not",
             "if you need it, serve it with its own template and vLLM's own parser",
         )
+
+
+def _as_it_stands(template: str) -> str:
+    """What of a template is no expression, up to where it is broken; nothing without Jinja, which vLLM brings."""
+    try:
+        from jinja2 import Environment, TemplateSyntaxError
+    except ImportError:
+        return ""
+    data = ""
+    with suppress(TemplateSyntaxError):
+        for _, kind, text in Environment().lex(template):
+            data += text if kind == "data" else ""
+    return data
 
 
 def _can_be_protected(checkpoint: Checkpoint, findings: list[Finding]) -> bool:

