@@ -164,6 +164,9 @@ def test_a_reply_that_goes_on_with_a_prefix_is_read_as_the_whole(format: Format,
     said = "".join(event.text for event in events if isinstance(event, Text))
     after = [event for event in whole if isinstance(event, Text) and event.start + len(event.text) > size]
     assert said == "".join(event.text[max(0, size - event.start) :] for event in after)
+    begun = [event.call for event in events if isinstance(event, CallBegin)]
+    assert begun == [*range(len(begun))]
+    assert {event.call for event in events if isinstance(event, Arguments | CallEnd)} <= set(begun)
     for kind in (CallBegin, Arguments):
         assert ["".join(map(str, group)) for group in _by_call(events, kind, 0)] == [
             "".join(map(str, group)) for group in _by_call(whole, kind, over)
