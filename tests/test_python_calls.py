@@ -221,6 +221,9 @@ CHATGLM3_CASES = {
     # Keywords, and what is unpacked into them.
     "white space anywhere": Case(call("get", "\n  a = 1 ,\n\tb\n=[ 1 ,2 ] ,\n"), calls=(("get", '{"a":  1, "b": [ 1 ,2 ]}'),)),
     "a keyword that is a word to Python": Case(call("get", "हिन्दी·=1"), calls=(("get", '{"हिन्दी·": 1}'),)),
+    "a tool that was not offered, behind the blank of a reply": Case(
+        " " + call("other"), calls=(("other", '{"a": 1}'),)
+    ),
     "a keyword in Chinese": Case(call("get", "城市='北京'"), calls=(("get", '{"城市": "北京"}'),)),
     "unpacked": Case(call("get", "**{'x y': 1, 2: 'b'}, a=1"), calls=(("get", '{"x y": 1, "2": "b", "a": 1}'),)),
     "unpacked later": Case(call("get", "a=1, ** {\"b\": (1,), }, **{}"), calls=(("get", '{"a": 1, "b": [1]}'),)),
