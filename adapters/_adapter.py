@@ -30,7 +30,7 @@ class Dialect:
     forms: tuple[Form, ...]
     """They are read besides the family's own; one that opens like one of those takes its place."""
     safe: bool
-    """No reply is taken for a call that the model meant for an answer: it may be on where nobody asked for it."""
+    """It may be on where nobody asked for it: what it reads as a call hardly stands in an answer."""
 
 
 @dataclass(frozen=True, slots=True)

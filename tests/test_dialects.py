@@ -179,6 +179,7 @@ PYTHON_CASES = {
     "cut": unchanged("[get(a='x"),
     "bad": unchanged("[get(a=b)]"),
     "no end": Case("[get(a=1)", calls=(GET,)),
+    "a brace behind it": Case("[get(a=1)} so", "} so", (GET,)),
     "an array of objects": Case('[{"name": "get", "parameters": {"a": 1}}]', calls=(GET,)),
     "both": Case(
         '[get_time(), {"name": "get", "parameters": {"a": 1}}, get_time()]', calls=(TIME, GET, TIME)
