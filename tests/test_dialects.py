@@ -159,6 +159,13 @@ TOOLS_CASES = {
         f"<tools>{WRITTEN}</tools>\n<tool_call>{WRITTEN}</tool_call>", calls=(GET, GET)
     ),
 }
+BARE_CASES = {
+    "text around": Case(f"So: {WRITTEN}.", "So: .", (GET,)),
+    "an answer": unchanged('{"name": "Ann", "arguments": {}}'),
+    "no arguments": unchanged('{"name": "get_time"}'),
+    "in a fence": unchanged(f"```json\n{WRITTEN}\n```"),
+    "beside the trained form": Case(f"{WRITTEN}\n<tool_call>\n{WRITTEN}\n</tool_call>", calls=(GET, GET)),
+}
 PYTHON_CASES = {
     "text around": Case("So: [get(a=1), get_time()]. Yes", "So: . Yes", (GET, TIME)),
     "white space": Case("[ get(a=1) ,\n get_time( ) , ]", calls=(GET, TIME)),
@@ -196,6 +203,7 @@ CASES = {
         # For Llama an object is a call there, with any dialect.
         (("qwen2_5",), "fenced_json", {"in a line": unchanged(f"So: ```json\n{WRITTEN}\n```")}),
         (("qwen2_5",), "tools_tag", TOOLS_CASES),
+        (("qwen2", "qwen2_5"), "bare_json", BARE_CASES),
         (("llama3_1",), "python_list", PYTHON_CASES),
     )
     for adapter in adapters
