@@ -198,6 +198,8 @@ CASES = {
     (adapter, dialect, title): case
     for adapters, dialect, cases in (
         (("internlm2_5", "llama3_1", "qwen2", "qwen2_5"), "react", REACT_CASES),
+        (("qwen2",), "react", {"a stop string for the input": unchanged("Action: get\n✿RESULT✿")}),
+        (("qwen2", "qwen2_5"), "function_tag", {"no arguments": unchanged("<function=get></function>")}),
         (("llama3_1", "qwen2", "qwen2_5"), "modelscope", MODELSCOPE_CASES),
         (("qwen2_5", "llama3_1"), "fenced_json", FENCED_CASES),
         # For Llama an object is a call there, with any dialect.
