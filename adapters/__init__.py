@@ -3,6 +3,7 @@
 Standard library only: no vLLM, no torch, no transformers.
 """
 
+from ._adapter import Adapter, Dialect, Signs
 from ._choose import choose
 from ._continued import ContinuedParser
 from ._errors import (
@@ -14,17 +15,16 @@ from ._errors import (
     TokenizerError,
     ToolNameError,
     UnknownAdapterError,
+    UnknownDialectError,
 )
 from ._events import Arguments, CallBegin, CallEnd, Event, Markup, Text
 from ._format import (
-    Adapter,
     CodeCall,
     Form,
     Format,
     HeadedCall,
     JsonCall,
     PythonCall,
-    Signs,
     TaggedCall,
     Tool,
     check_tool_name,
@@ -55,6 +55,7 @@ __all__ = [
     "Choice",
     "CodeCall",
     "ContinuedParser",
+    "Dialect",
     "Event",
     "Form",
     "Format",
@@ -79,6 +80,7 @@ __all__ = [
     "ToolCall",
     "ToolNameError",
     "UnknownAdapterError",
+    "UnknownDialectError",
     "as_json_schema",
     "as_tools",
     "check_tool_name",

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from ._adapter import Adapter, Signs
 from ._errors import TokenizerError
-from ._format import Adapter, Signs
 
 __all__ = ["Look", "choose", "look"]
 

@@ -11,6 +11,7 @@ __all__ = [
     "TokenizerError",
     "ToolNameError",
     "UnknownAdapterError",
+    "UnknownDialectError",
 ]
 
 
@@ -27,6 +28,14 @@ class UnknownAdapterError(ChatAdaptersError):
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
         super().__init__(f"there is no adapter {name!r}; the adapters are: {', '.join(sorted(known))}")
+
+
+class UnknownDialectError(ChatAdaptersError):
+    """An adapter has no dialect of this name."""
+
+    def __init__(self, adapter: str, name: str, known: Iterable[str]) -> None:
+        names = ", ".join(sorted(known)) or "none"
+        super().__init__(f"{adapter} has no dialect {name!r}; its dialects are: {names}")
 
 
 class ParserClosedError(ChatAdaptersError):

@@ -9,14 +9,12 @@ from typing import ClassVar, NamedTuple
 from ._errors import FormatError, ToolNameError
 
 __all__ = [
-    "Adapter",
     "CodeCall",
     "Form",
     "Format",
     "HeadedCall",
     "JsonCall",
     "PythonCall",
-    "Signs",
     "TaggedCall",
     "Tool",
     "check_tool_name",
@@ -63,8 +61,15 @@ class JsonCall:
     """Marker after the object, with the white space before it; empty when nothing follows."""
     name_key: str = "name"
     arguments_key: str = "arguments"
+    at_line_start: bool = False
+    """The opening marker counts at the start of the reply or of a line only."""
+    weak: bool = False
+    """An answer may have the marker too: behind it only an offered tool, with an object of arguments, is a call."""
+    fenced: bool = False
+    """The opening marker begins a code fence, whose end belongs to the call."""
+    python: bool = False
+    """An array may hold calls in Python: `[get_weather(city='Paris'), get_time()]`."""
 
-    at_line_start: ClassVar[bool] = False
     again: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
@@ -74,6 +79,12 @@ class JsonCall:
             raise FormatError(f"the closing marker {self.close!r} needs an opening one")
         if self.open.lstrip() != self.open or self.close.rstrip() != self.close:
             raise FormatError("white space outside the markers belongs to the format's lead and separator")
+        if self.at_line_start and not self.open:
+            raise FormatError("what counts at the start of a line needs an opening marker")
+        if self.fenced and (self.close or not self.open.startswith("```")):
+            raise FormatError(
+                "the marker of a fenced call begins the fence, and the fence's end is its closing one"
+            )
         if self.open and self.open.strip() == self.close.strip():
             raise FormatError(f"the same marker {self.open!r} cannot open and close")
         if self.name_key == self.arguments_key:
@@ -102,7 +113,7 @@ class JsonCall:
     @property
     def end(self) -> str:
         """Everything the model writes after the arguments."""
-        return "}" + self.close
+        return "}\n```" if self.fenced else "}" + self.close
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +142,15 @@ class HeadedCall:
     close: str = ""
     at_line_start: bool = False
     """The opening marker counts at the start of the reply or of a line only."""
+    weak: bool = False
+    """An answer may have the marker too: behind it only an offered tool, with an object of arguments, is a call."""
     repeats: bool = False
     """`between` may come again behind the arguments: another call of the same tool."""
     fenced_code: bool = False
     """An interpreter's arguments may be a fenced block of code."""
 
     marked: ClassVar[bool] = True
+    python: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not self.open.strip() or not self.between.strip():
@@ -175,6 +189,7 @@ class CodeCall:
 
     at_line_start: ClassVar[bool] = False
     marked: ClassVar[bool] = True
+    python: ClassVar[bool] = False
     again: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
@@ -204,6 +219,7 @@ class PythonCall:
     close: ClassVar[str] = "\n```"
     at_line_start: ClassVar[bool] = False
     marked: ClassVar[bool] = True
+    python: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not self.open.strip() or not self.function.isidentifier():
@@ -290,43 +306,3 @@ class Format:
     def waits(self) -> tuple[str, ...]:
         """What may stand behind a call at the end of a reply: signs that the model waits for the result."""
         return tuple(filter(None, (*map(str.strip, self.stop_strings), self.stop_token)))
-
-
-@dataclass(frozen=True, slots=True)
-class Signs:
-    """What tells a family's checkpoint from others that have the same turns."""
-
-    template: str
-    """Stands in the checkpoint's own chat template."""
-    token: str = ""
-    """A text that its tokenizer writes as one token."""
-    without: str = ""
-    """Neither a token of it nor part of its template."""
-
-
-@dataclass(frozen=True, slots=True)
-class Adapter:
-    """A model family: its name everywhere, its format, and the tokens its turns are made of."""
-
-    name: str
-    """What users type, and the name of module, template and fixture folder."""
-    models: str
-    """The checkpoints it serves, for people."""
-    format: Format
-    turn_tokens: tuple[str, ...]
-    """Special tokens that the template writes; the tokenizer must know each as one token."""
-    stop_tokens: tuple[str, ...]
-    """Tokens that end a reply; the tokenizer must know each as one token."""
-    signs: tuple[Signs, ...] = ()
-    """How `auto` recognises a checkpoint that knows all these tokens: by any of these."""
-
-    def __post_init__(self) -> None:
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):
-            raise FormatError(f"the adapter name {self.name!r} must be a module name in lower case")
-        if not self.stop_tokens:
-            raise FormatError(f"{self.name}: a reply needs at least one stop token")
-
-    @property
-    def tokens(self) -> tuple[str, ...]:
-        """Every token that the tokenizer must know, each once."""
-        return tuple(dict.fromkeys((*self.turn_tokens, *self.stop_tokens)))

@@ -17,18 +17,21 @@ class HeadedCallReader(CallReader):
     def __init__(self, form: HeadedCall, setting: Setting, start: Start) -> None:
         super().__init__(form, setting, start)
         self._form = form
-        self._ends = tuple(end for end in (self.close, *setting.waits) if end)
+        # Behind a weak marker, a call without arguments is none.
+        self._ends = () if form.weak else tuple(end for end in (self.close, *setting.waits) if end)
         self._step = self._name if start.name is None else self._arguments
 
     def _name(self, text: str, pos: int) -> int | None:
         match = _head(self._form.between).match(text, pos)
         if match is None:
             return self._bad(pos)
+        name, weak = match["name"].rstrip(WHITE), self._form.weak
         if match["end"] is None:
-            return None if match.end() == len(text) else self._bad(pos)
-        self.name = match["name"].rstrip(WHITE)
-        if not self.name:
+            possible = match.end() == len(text) and (not weak or self._offered.could_begin(name))
+            return None if possible else self._bad(pos)
+        if not name or (weak and name not in self._offered):
             return self._bad(pos)
+        self.name = name
         self._step = self._between
         return match.end("name")
 
@@ -48,6 +51,8 @@ class HeadedCallReader(CallReader):
             return None
         if text[here] == "`" and self._form.fenced_code and self._offered.is_interpreter(self.name):
             return self._code(text, here)
+        if self._form.weak and text[here] not in "{\"'":
+            return self._bad(pos)
         after = self._begin_arguments(text, here)
         return self._stopped(text, pos, here) if self.status == BAD else after
 

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Callable
 
-from ._format import ARGUMENTS_KEYS, SKIPPED_KEYS, JsonCall
+from ._format import ARGUMENTS_KEYS, MAX_NAME, NAME_CHARS, NAME_LETTERS, SKIPPED_KEYS, JsonCall
+from ._python_value import PythonReader
 from ._reader import CallReader, Setting, Start, fence_line
 from ._values import BAD, DONE, WHITE, ValueReader, next_significant, skip_white
 
@@ -16,6 +17,8 @@ _NAME = re.compile(r"""(["'])([^"'\\\x00-\x1f]{1,256})\1""")
 _NAME_CUT = re.compile(r"""["']([^"'\\\x00-\x1f]{0,256})\Z""")
 _LATER_KEY = re.compile(r""",[ \t\n\r]{0,64}(?:\}|(["'])[^"'\\\x00-\x1f]{0,64}\1[ \t\n\r]{0,64}:)""")
 _LATER_KEY_CUT = re.compile(r""",[ \t\n\r]{0,64}(?:(["'])[^"'\\\x00-\x1f]{0,64}(?:\1[ \t\n\r]{0,64})?)?\Z""")
+_PYTHON_NAME = re.compile(rf"({NAME_CHARS}{{1,{MAX_NAME}}})\(")
+_PYTHON_NAME_CUT = re.compile(rf"{NAME_CHARS}{{1,{MAX_NAME}}}\Z")
 
 
 class JsonCallReader(CallReader):
@@ -23,7 +26,12 @@ class JsonCallReader(CallReader):
 
     def __init__(self, form: JsonCall, setting: Setting, start: Start) -> None:
         super().__init__(form, setting, start)
-        self._form = form
+        self._certain = form.marked and not form.weak
+        """What opened the call stands before nothing else."""
+        self._python = form.python
+        self.fenced = form.fenced
+        if form.python:
+            self.elements += NAME_LETTERS
         self._depth = 0
         self._skipped = ValueReader(self.repairs)
         self._members: dict[str, Callable[[str, int], int | None]] = {
@@ -50,10 +58,23 @@ class JsonCallReader(CallReader):
             self.in_array = True
             return pos + 1
         if char != "{":
-            return self._bad(pos)
+            return self._python_name(text, pos) if self._python and self.in_array else self._bad(pos)
         self._depth = 1
         self._step = self._first_key
         return pos + 1
+
+    def _python_name(self, text: str, pos: int) -> int | None:
+        """The name of a call in Python, which must be offered: a list of anything may stand in an answer."""
+        name = _PYTHON_NAME.match(text, pos)
+        if name is None:
+            cut = _PYTHON_NAME_CUT.match(text, pos)
+            return None if cut and self._offered.could_begin(cut.group()) else self._bad(pos)
+        if name[1] not in self._offered:
+            return self._bad(pos)
+        self.name = name[1]
+        self._value = PythonReader(self.repairs)
+        self._step = self._read_arguments
+        return name.end()
 
     def _first_key(self, text: str, pos: int) -> int | None:
         if text[pos] == "{" and self._depth == 1 and not self.surplus and self.repairs.make("doubled_brace"):
@@ -73,7 +94,7 @@ class JsonCallReader(CallReader):
         written = match[2]
         key = written.strip()
         if (
-            (not self._form.marked and key not in self._members)
+            (not self._certain and key not in self._members)
             or (match[1] == "'" and not self.repairs.make("single_quotes"))
             or (key != written and not self.repairs.make("key_blank"))
         ):
@@ -83,8 +104,8 @@ class JsonCallReader(CallReader):
         return match.end()
 
     def _could_be_key(self, start: str) -> bool:
-        """Behind a marker any key may stand; without one, only those of a call."""
-        return self._form.marked or any(key.startswith(start) for key in self._members)
+        """Behind a marker that is certain any key may stand; else only those of a call."""
+        return self._certain or any(key.startswith(start) for key in self._members)
 
     def _colon(self, text: str, pos: int) -> int:
         if text[pos] in WHITE:
@@ -102,10 +123,10 @@ class JsonCallReader(CallReader):
         match = _NAME.match(text, pos)
         if match is None:
             start = _NAME_CUT.match(text, pos)
-            possible = start and (self._form.marked or self._offered.could_begin(start[1]))
+            possible = start and (self._certain or self._offered.could_begin(start[1]))
             return None if possible else self._bad(pos)
         name = match[2]
-        if not name.strip() or (not self._form.marked and name not in self._offered):
+        if not name.strip() or (not self._certain and name not in self._offered):
             return self._bad(pos)
         if match[1] == "'" and not self.repairs.make("single_quotes"):
             return self._bad(pos)
@@ -125,6 +146,8 @@ class JsonCallReader(CallReader):
         self._step = self._next_member  # arguments may still come under another key
 
     def _arguments_done(self) -> None:
+        if isinstance(self._value, PythonReader):
+            self.status = DONE
         self._step = self._tail if self.announced else self._next_member
 
     def _function(self, text: str, pos: int) -> int | None:
@@ -167,7 +190,7 @@ class JsonCallReader(CallReader):
         if self._depth:
             return pos + 1
         # No arguments at all: only a marker makes a call of that.
-        if self.name is None or not self._form.marked:
+        if self.name is None or not self._certain:
             return self._bad(pos)
         self._call_without_arguments()
         return pos + 1

@@ -5,8 +5,9 @@ from importlib.resources import files
 from typing import Any, Literal, NotRequired, Protocol, TypedDict
 from uuid import uuid4
 
+from ._adapter import Adapter
 from ._errors import TokenizerError, ToolNameError
-from ._format import Adapter, Tool
+from ._format import Tool
 from ._parser import Parser
 from ._reply import read_reply
 

@@ -359,7 +359,7 @@ class Parser:
         if self._in_array and char == "]" and between in ("", ","):
             self._in_array = False
             return self._belongs(here + 1)
-        if self._in_array and char == "{" and between == ",":
+        if self._in_array and char and char in self._call.elements and between == ",":
             self._end_call()
             return self._begin_candidate(text, pos, here, here, self._form, Start(in_array=True))
         if self._in_fence and not between:

@@ -101,6 +101,8 @@ class CallReader:
         self.announced = False
         self.in_array = start.in_array
         """The call stands in an array of calls."""
+        self.elements = "{"
+        """What another call of the array may begin with."""
         self.fenced = False
         """It stands in a code fence between its markers, alone or with the rest of its array."""
         self.close = form.close.strip()

@@ -13,7 +13,8 @@ LLaMA-Factory write a JSON object instead of the fence.
 Source: `PROMPT.md` and `openai_api_demo/` of zai-org/ChatGLM3 @732294f4.
 """
 
-from ._format import Adapter, Format, PythonCall, Signs
+from ._adapter import Adapter, Signs
+from ._format import Format, PythonCall
 
 _OBSERVATION = "<|observation|>"
 

@@ -10,13 +10,15 @@
 
 One action a turn is what was trained; several stand side by side. Early checkpoints and conversions spell the markers
 as the tokenizer's pieces are called, `[UNUSED_TOKEN_141]` to `[UNUSED_TOKEN_144]`. LMDeploy took `<|action_end|>` for a
-stop token, so that it may be missing.
+stop token, so that it may be missing. Fine-tunes made with LLaMA-Factory write `Action:` lines: the dialect `react`.
 
 Source: InternLM/InternLM @fe4c2eb2 `chat/chat_format.md`; lmdeploy 0.9.2 `lmdeploy/model.py`; for the pieces' names
 InternLM/InternEvo @c628a8c8 `tools/tokenizer_internlm2.model`.
 """
 
-from ._format import Adapter, CodeCall, Format, JsonCall, Signs
+from ._adapter import Adapter, Signs
+from ._dialects import REACT
+from ._format import CodeCall, Format, JsonCall
 
 _START, _END = "<|action_start|>", "<|action_end|>"
 _PIECE_START, _PIECE_END = "[UNUSED_TOKEN_144]", "[UNUSED_TOKEN_143]"
@@ -36,5 +38,6 @@ INTERNLM2_5 = Adapter(
     ),
     turn_tokens=("<|im_start|>", _START, _END, "<|plugin|>", "<|interpreter|>"),
     stop_tokens=("<|im_end|>", "</s>"),
+    dialects=(REACT,),
     signs=(Signs(template="<|im_start|>"),),
 )

@@ -13,7 +13,8 @@ writes `✿RESULT✿`: a stop string. None of the markers is a special token. Ma
 Source: Qwen-Agent 0.0.34 `qwen_fncall_prompt.py`; Qwen's documentation, `function_call.md` @44bf685.
 """
 
-from ._format import Adapter, Format, HeadedCall, Signs
+from ._adapter import Adapter, Signs
+from ._format import Format, HeadedCall
 from .qwen2_5 import QWEN2_5
 
 _RETURNS = ("✿RETURN✿: ", "✿RETURN✿:")
@@ -43,6 +44,7 @@ QWEN2 = Adapter(
     ),
     turn_tokens=QWEN2_5.turn_tokens,
     stop_tokens=QWEN2_5.stop_tokens,
+    dialects=QWEN2_5.dialects,
     # The official template knows no tools; the flower is one token in few vocabularies.
     signs=(Signs(template="You are a helpful assistant", token="✿", without="<tool_call>"),),
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chat_adapters.adapters import ADAPTERS, Tool
+from chat_adapters.adapters import ADAPTERS, Format, Tool
 from chat_adapters.toolkit.checks import check_cuts, reply_of
 
 READ_BY = {
@@ -32,6 +32,12 @@ def folded(text: str | None) -> str:
     return " ".join((text or "").split())
 
 
+def is_as_recorded(format: Format, offered: list[Tool], row: dict[str, Any]) -> bool:
+    reply = reply_of(format, offered, row["raw"])
+    calls = [{"name": call.name, "arguments": json.loads(call.arguments)} for call in reply.calls]
+    return (calls, folded(reply.content)) == (row["expected"] or [], folded(row["content"]))
+
+
 @pytest.mark.parametrize("name", ADAPTERS)
 def test_recorded_replies(name: str, shared_dir: Path) -> None:
     format = ADAPTERS[name].format
@@ -44,12 +50,27 @@ def test_recorded_replies(name: str, shared_dir: Path) -> None:
         if name not in adapters_of(row["model"].lower()) or row["confidence"] == "low":
             continue
         read += 1
-        reply = reply_of(format, offered, row["raw"])
-        calls = [{"name": call.name, "arguments": json.loads(call.arguments)} for call in reply.calls]
-        if (calls, folded(reply.content)) != (row["expected"] or [], folded(row["content"])):
-            wrong.append((row["id"], row["raw"], reply))
+        if not is_as_recorded(format, offered, row):
+            wrong.append((row["id"], row["raw"], reply_of(format, offered, row["raw"])))
     assert not wrong
     assert read
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_recorded_replies_with_every_dialect(name: str, shared_dir: Path) -> None:
+    """Those of uncertain meaning, too, but for these."""
+    adapter = ADAPTERS[name]
+    format = adapter.with_dialects(dialect.name for dialect in adapter.dialects)
+    wrong = set()
+    for row in rows(shared_dir / "corpus" / "raw_outputs.jsonl"):
+        functions = [tool["function"] for tool in row["tools"] or []]
+        offered = [Tool(function["name"], function.get("parameters")) for function in functions]
+        check_cuts(format, offered, row["raw"], [range(0, len(row["raw"]), step) for step in (3, 12)])
+        if name in adapters_of(row["model"].lower()) and not is_as_recorded(format, offered, row):
+            wrong.add(row["id"])
+    heading_is_markup = {"qwen2-110", "llama31-111"}  # the recorded server left it in the content
+    braces_are_doubled = {"llama31-025"}  # so the call that stands in the arguments is their value
+    assert wrong <= heading_is_markup | braces_are_doubled
 
 
 @pytest.mark.parametrize("name", ADAPTERS)

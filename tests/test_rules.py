@@ -27,6 +27,7 @@ from chat_adapters.toolkit.checks import check_cuts, read
 
 MARKED = Format(call=JsonCall(open="<call>", close="</call>"), lead="\n", separator="\n")
 BARE = Format(call=JsonCall(arguments_key="parameters"), separator="; ")
+WITH_DIALECTS = ADAPTERS["llama3_1"].with_dialects(dialect.name for dialect in ADAPTERS["llama3_1"].dialects)
 TOOLS = (Tool("get"), Tool("get_time"))
 
 
@@ -311,6 +312,8 @@ def test_keys_of_a_formats_own_stand_beside_the_usual_ones() -> None:
         (lambda: JsonCall(close="</c>"), "needs an opening one"),
         (lambda: JsonCall(open=" <c>"), "white space outside"),
         (lambda: JsonCall(open="<c>", close="<c>"), "cannot open and close"),
+        (lambda: JsonCall(at_line_start=True), "needs an opening marker"),
+        (lambda: JsonCall(open="<c>", fenced=True), "begins the fence"),
         (lambda: JsonCall(name_key="a", arguments_key="a"), "cannot share"),
         (lambda: JsonCall(name_key="a b"), "plain word"),
         (lambda: JsonCall(name_key="type"), "something else"),
@@ -347,6 +350,12 @@ def test_what_a_caller_may_choose_is_checked() -> None:
         (ADAPTERS["qwen2"].format, "✿FUNCTION✿: python\n✿ARGS✿: ```py\n" + "\n``` x" * 20),
         (ADAPTERS["qwen2"].format, "✿FUNCTION✿: get\n✿ARGS✿: {}\n"),
         (ADAPTERS["llama3_1"].format, '<|python_tag|>brave_search.call(query="") ' + 'a") ' * 20),
+        (WITH_DIALECTS, "工具调用\nAction: get\nAction Input: {}\n"),
+        (WITH_DIALECTS, "Action: get\nAction Input: "),
+        (WITH_DIALECTS, "```json\n{"),
+        (WITH_DIALECTS, "[get(a=(1, ["),
+        (WITH_DIALECTS, "[get(), get_time(), "),
+        (WITH_DIALECTS, "[get_time(" + "get(" * 20),
     ],
 )
 def test_a_long_reply_costs_what_its_parts_cost(format: Format, text: str) -> None:

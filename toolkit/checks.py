@@ -13,7 +13,6 @@ from ..adapters import (
     Format,
     Markup,
     Parser,
-    PythonCall,
     Reply,
     Text,
     Tool,
@@ -122,7 +121,7 @@ def check_cuts(
         return read(format, tools, deltas, unknown_tools=unknown_tools, repairs=repairs)
 
     whole = way([text])
-    check_reading(text, whole, translated=any(isinstance(form, PythonCall) for form in format.forms))
+    check_reading(text, whole, translated=any(form.python for form in format.forms))
     for deltas in (list(text), *(pieces(text, places) for places in cuts)):
         reading = way(deltas)
         assert reading == whole, f"cut as {deltas}:\n{reading}\nwhole:\n{whole}"

@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from ..adapters import CodeCall, Form, Format, PythonCall
+from ..adapters import CodeCall, Form, Format, JsonCall, PythonCall
 
 __all__ = [
     "arguments",
@@ -87,7 +87,7 @@ def noise(format: Format, names: Sequence[str]) -> st.SearchStrategy[str]:
     atoms = [
         *form_pieces, *format.preludes, *format.waits, *_HARD, '"name"', '"arguments"', '"parameters"', '"function": {', '"type": "function"', "null",
         "None", "True", "NaN", "-", "1", "0", ".5", "e3", '"{', '\\"', "\\ud83d", "\\ude00", "\\u12", "{{", "}}",
-        "'a': 'b'", "a=", "(", ",)", "**{", "'''", "\\x4", "0x", "1_", '"a": ', '{"a": 1}', ";", "; ", "\x00", "\r\n",
+        "'a': 'b'", "a=", "(", *(f"[{name}(" for name in names), ",)", "**{", "'''", "\\x4", "0x", "1_", '"a": ', '{"a": 1}', ";", "; ", "\x00", "\r\n",
     ]  # fmt: skip
     return st.lists(st.sampled_from([atom for atom in atoms if atom]), max_size=20).map("".join)
 
@@ -112,30 +112,35 @@ def written_calls(draw: st.DrawFn, format: Format, names: Sequence[str]) -> str:
 def _bodies(form: Form) -> list[str]:
     if isinstance(form, CodeCall):
         return ["print(1)", "x = '''\n```'''"]
+    python = [
+        "a='it\\'s', b=[1, (2, 'x'), ()], c={'d': None, 1: True}",
+        "",
+        "**{\"x y\": -1.5e3}, z=('a' \"b\"), w='''c\n''', ",
+        'a=0x1F, b=1_000, c=(1,), d="\\x41\\u00e9"',
+    ]
     if isinstance(form, PythonCall):
-        return [
-            "a='it\\'s', b=[1, (2, 'x'), ()], c={'d': None, 1: True}",
-            "",
-            "**{\"x y\": -1.5e3}, z=('a' \"b\"), w='''c\n''', ",
-            'a=0x1F, b=1_000, c=(1,), d="\\x41\\u00e9"',
-        ]
+        return python
     return [
         '{"a": [1, {"b": "c\\"d"}], "e": -1.5e3}',
         "{}",
         '{"x": "{\\"y\\": 1}"}',
         "{'a': 'b' 'c', 'd': None}",
+        *(python if form.python else ()),
     ]
 
 
 def _call(form: Form, name: str, body: str) -> str:
     if isinstance(form, CodeCall):
         return f"{form.open}```python\n{body}\n```{form.close}"
+    if isinstance(form, JsonCall) and form.python and not body.startswith("{"):
+        return f"{form.open}[{name}({body}), {name}()]{form.close}"
     return form.begin(name) + body + form.end
 
 
 def _envelope(form: Form, names: Sequence[str]) -> list[str]:
     """The call, and where it has them, the pieces that stand around the arguments."""
-    calls = [_call(form, name, _bodies(form)[0]) for name in names]
+    bodies = _bodies(form)
+    calls = [_call(form, name, body) for name in names for body in (bodies[0], bodies[-1])]
     if isinstance(form, CodeCall):
         return calls
     return [*calls, *(f'"{name}"' for name in names), *(form.begin(name) for name in names)]

@@ -18,6 +18,11 @@ INVENTED = Format(
 
 FORMATS = {
     **{name: adapter.format for name, adapter in ADAPTERS.items()},
+    **{
+        f"{name} and dialects": adapter.with_dialects(dialect.name for dialect in adapter.dialects)
+        for name, adapter in ADAPTERS.items()
+        if adapter.dialects
+    },
     "unmarked": UNMARKED,
     "invented": INVENTED,
 }
