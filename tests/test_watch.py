@@ -152,7 +152,7 @@ def test_what_is_set_is_logged_once(set_server: Server) -> None:
 
 def test_several_api_servers_count_together_and_log_each(set_server: Server) -> None:
     name, before = "qwen2_5", counters(set_server)
-    zeros = {("calls", name), ("unknown_tools", name)}
+    zeros: set[tuple[str, ...]] = {("calls", name), ("unknown_tools", name)}
     zeros |= {("repairs", name, kind) for kind in REPAIRS} | {
         ("unparsed_markers", name, why) for why in MISSES
     }
