@@ -35,6 +35,7 @@ from ._offline import Message, Stops, ToolCall, as_tools, read_message, read_tem
 from ._parser import Parser
 from ._repairs import REPAIRS
 from ._reply import Call, Reply, read_reply
+from ._tally import EXCERPT, MISSES, Tally
 from ._type_names import NameBudget
 from .chatglm3 import CHATGLM3
 from .internlm2_5 import INTERNLM2_5
@@ -44,6 +45,8 @@ from .qwen2_5 import QWEN2_5
 
 __all__ = [
     "ADAPTERS",
+    "EXCERPT",
+    "MISSES",
     "REPAIRS",
     "Adapter",
     "Arguments",
@@ -74,6 +77,7 @@ __all__ = [
     "Signs",
     "Stops",
     "TaggedCall",
+    "Tally",
     "Text",
     "TokenizerError",
     "Tool",

@@ -18,7 +18,7 @@ class CodeCallReader(CallReader):
     def _open(self, text: str, pos: int) -> int | None:
         interpreter = self._offered.interpreter
         if interpreter is None:
-            return self._bad(pos)
+            return self._no_interpreter(pos)
         here = next_significant(text, pos)
         if here == len(text):
             return None

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from ._events import Arguments, CallBegin, CallEnd, Event, Markup, Text
 from ._parser import Parser
+from ._tally import Tally
 
 __all__ = ["ContinuedParser"]
 
@@ -24,6 +25,7 @@ class ContinuedParser:
         self._parser = parser
         self._size = len(prefix)
         events = parser.feed(prefix)
+        self.tally = parser.tally = Tally()
         begins = [place for place, event in enumerate(events) if isinstance(event, CallBegin)]
         ended = sum(isinstance(event, CallEnd) for event in events)
         self._kept = events[begins[-1] :] if ended < len(begins) else []

@@ -23,6 +23,7 @@ from ._python_call import PythonCallReader
 from ._reader import FENCE, CallReader, Offered, Setting, Start
 from ._repairs import REPAIRS
 from ._tagged_call import TaggedCallReader
+from ._tally import EXCERPT, Tally
 from ._values import BAD, HOLD, MORE, cut, next_significant
 
 __all__ = ["MAX_CANDIDATE", "Parser"]
@@ -76,6 +77,8 @@ class Parser:
             )
         self.repairs: Counter[str] = Counter()
         """How often each repair was made in a call."""
+        self.tally = Tally()
+        """What became of the markers."""
         self._offered = Offered(tools)
         self._setting = Setting(self._offered, repairs, format.waits)
         self._markers = markers_of(format)
@@ -101,6 +104,8 @@ class Parser:
         self._lead = 0
         self._start = 0
         self._index = -1
+        self._begun = ""
+        """How the last candidate begins and goes on; from the first miss on, the one that was missed."""
         self._answer = Answer("")
         # The call that is over, until it is clear what belongs to it:
         self._ending = False
@@ -120,6 +125,8 @@ class Parser:
         if self._final:
             raise ParserClosedError
         rest = self._rest + text if self._rest else text
+        if 0 < len(self._begun) < EXCERPT:
+            self._begun += text[:EXCERPT]
         pos = self._run(rest)
         self._rest = rest[pos:]
         self._offset += pos
@@ -147,13 +154,17 @@ class Parser:
                 self._call_over(pos, complete=True)
                 pos = self._run(rest, pos)
         if self._state == self._read_candidate:
-            self._say_text("".join(self._held) + rest[pos:], self._lead)
+            self._no_call("cut", "".join(self._held) + rest[pos:])
         elif self._state == self._read_unknown:
             self._say_text(rest[pos:], self._offset + pos)
+            self.tally.miss("unknown_tool")
         elif self._state in (self._read_call, self._read_verbatim):
             self._say_arguments(rest[pos:])
+            self.tally.miss("cut" if self._state == self._read_call else "bad_arguments")
             self._call_over(len(rest), complete=False)
         self._end_call()
+        if self.tally.misses:
+            self.tally.excerpt = self._begun[:EXCERPT]
         return self._take_events()
 
     def _run(self, text: str, pos: int = 0) -> int:
@@ -230,6 +241,8 @@ class Parser:
         )
 
     def _begin_candidate(self, text: str, lead: int, opener: int, body: int, form: Form, start: Start) -> int:
+        if not self.tally.misses:
+            self._begun = text[opener : opener + EXCERPT]
         self._form = form
         self._call = self._reader(start)
         self._held = [text[lead:body]]
@@ -257,7 +270,7 @@ class Parser:
                 return after if after > pos else None
             after = end
         held = "".join(self._held) + text[pos:after]
-        self._say_text(held, self._lead)
+        self._no_call("too_long" if call.status == MORE else call.miss, held)
         self._state = self._read_text
         if not self._form.marked:
             self._answer = Answer(held[self._start - self._lead :])
@@ -275,7 +288,9 @@ class Parser:
     def _announce(self, text: str, pos: int, after: int) -> int:
         name = self._call.name
         assert name is not None
-        if name not in self._offered and (self._fence.open or not self._forward_unknown):
+        known = name in self._offered
+        self.tally.unknown_tools += not known
+        if not known and (self._fence.open or not self._forward_unknown):
             self._say_text("".join(self._held) + text[pos:after], self._lead)
             self._state = self._read_unknown
             return after
@@ -309,6 +324,7 @@ class Parser:
         self._say_text(text[pos:after], self._offset + pos)
         if self._call.status == MORE:
             return after if after > pos else None
+        self.tally.miss("unknown_tool")
         self._state = self._read_text
         return after
 
@@ -333,6 +349,7 @@ class Parser:
         end = found.start() if found and not (cut and self._final) else len(text)
         self._say_arguments(text[pos:end])
         if found and not cut:
+            self.tally.miss("bad_arguments")
             self._call_over(end, complete=False)
             return end
         return end if end > pos else None
@@ -446,7 +463,14 @@ class Parser:
     def _end_call(self) -> None:
         if self._ending:
             self._ending = False
+            self.tally.calls += self._complete
             self._say(CallEnd(self._index, self._complete, self._end))
+
+    def _no_call(self, why: str, held: str) -> None:
+        """The candidate was text."""
+        self._say_text(held, self._lead)
+        if self._call.marked:
+            self.tally.miss(why)
 
     def _say(self, event: Event) -> None:
         self._flush_text()

@@ -21,6 +21,7 @@ class PythonCallReader(CallReader):
         if start.name is not None:
             self._step = self._arguments
             return
+        self.marked = False  # any line may be a name
         self._step = self._fence
         name = start.opening.removeprefix(form.open).strip()
         if name == form.interpreter and name not in self._offered:
@@ -33,9 +34,11 @@ class PythonCallReader(CallReader):
             return None
         if text[here] == "{" and self._headed and self.name in self._offered:
             self.close = ""
+            self.marked = True
             return self._begin_arguments(text, here)
         body = fence_line(text, here)
         if body:
+            self.marked = True
             self._blank = here > pos
             self._step = self._body
             return body

@@ -109,6 +109,10 @@ class CallReader:
         """The closing marker that may follow."""
         self.surplus = 0
         """How many closing braces more than opening ones may follow."""
+        self.marked = form.marked and not start.in_array
+        """A marker of a call was seen."""
+        self.miss = "malformed"
+        """Why it was no call, if it was none: one of `MISSES`."""
         self._offered = setting.offered
         self._value: Value | None = None
         self._step: Callable[[str, int], int | None]
@@ -205,6 +209,11 @@ class CallReader:
         self._value.read("{}", 0)
         self.announced = True
         self.status = DONE
+
+    def _no_interpreter(self, pos: int) -> int:
+        """What stands here is code."""
+        self.miss = "no_interpreter"
+        return self._bad(pos)
 
     def _bad(self, pos: int) -> int:
         self.status = BAD

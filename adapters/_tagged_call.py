@@ -38,7 +38,7 @@ class TaggedCallReader(JsonCallReader):
             return None
         interpreter = self._offered.interpreter
         if interpreter is None:
-            return self._bad(here)
+            return self._no_interpreter(here)
         # With the white space before it: code may be indented.
         return self._read_raw(RawReader(self._offered.code_key(interpreter)), interpreter, pos)
 

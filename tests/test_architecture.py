@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Nothing points back: toolkit -> vllm_plugin -> adapters -> templates.
 ORDER = ("toolkit", "vllm_plugin", "adapters", "templates")
 STANDARD_LIBRARY_ONLY = ("adapters", "templates")
-HOST = {"vllm", "xgrammar", "torch", "transformers"}
+HOST = {"vllm", "xgrammar", "torch", "transformers", "prometheus_client"}
 
 
 def imported(path: Path) -> set[str]:

@@ -407,7 +407,7 @@ def test_beside_a_reasoning_parser(tmp_path: Path) -> None:
 
 
 def test_repairs_are_logged_once_a_kind(tokenizer: Any, log: list[str]) -> None:
-    tool_parser._logged.clear()
+    tool_parser_class(get("qwen2_5")).watch._logged_repairs.clear()
     for _ in range(2):
         whole("qwen2_5", tokenizer, CALL.replace("}}", "}}}"), request([WEATHER]))
     assert [message for message in log if "repaired" in message] == [

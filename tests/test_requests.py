@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 from recorded import FIXTURES, load, tools_of
 
 from chat_adapters.vllm_plugin import OpenAICompat
-from chat_adapters.vllm_plugin.openai_compat import LARGE, MAX_BODY
+from chat_adapters.vllm_plugin.openai_compat import LARGE
+from chat_adapters.vllm_plugin.settings import Settings
 
 CHAT = "/v1/chat/completions"
+MAX_BODY = Settings().max_body
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 LISTED = [{"name": "city", "type": "str", "description": "a city", "required": True}]
 MEANT = {

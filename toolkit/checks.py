@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from ..adapters import (
+    MISSES,
     Arguments,
     CallBegin,
     CallEnd,
@@ -14,6 +15,7 @@ from ..adapters import (
     Markup,
     Parser,
     Reply,
+    Tally,
     Text,
     Tool,
     read_reply,
@@ -24,10 +26,11 @@ __all__ = ["Reading", "check_cuts", "check_reading", "pieces", "read", "reply_of
 
 
 class Reading(NamedTuple):
-    """One way through a reply: what was said, neighbouring pieces joined, and the repairs that were made."""
+    """One way through a reply: what was said, neighbouring pieces joined, the repairs that were made, and the rest that is counted."""
 
     events: tuple[Event, ...]
     repairs: dict[str, int]
+    tally: Tally
 
 
 def pieces(text: str, cuts: Iterable[int]) -> list[str]:
@@ -50,7 +53,7 @@ def read(
     for delta in deltas:
         events += parser.feed(delta)
     events += parser.close()
-    return Reading(tuple(_joined(events)), dict(parser.repairs))
+    return Reading(tuple(_joined(events)), dict(parser.repairs), parser.tally)
 
 
 def reply_of(format: Format, tools: Sequence[Tool], text: str) -> Reply:
@@ -99,6 +102,14 @@ def check_reading(text: str, reading: Reading, *, translated: bool = False) -> N
                     if not (reading.repairs or translated):
                         assert _stands_in(span, arguments, value), f"not what the call says: {arguments}"
     assert open_call is None, "a call without an end"
+    ends = [event.complete for event in reading.events if isinstance(event, CallEnd)]
+    assert reading.tally.calls == sum(ends), f"not the calls there are: {reading.tally}"
+    misses = reading.tally.misses
+    assert misses.keys() <= MISSES.keys(), f"misses without a meaning: {misses}"
+    assert misses["cut"] + misses["bad_arguments"] >= ends.count(False), (
+        f"unfinished calls not counted: {misses}"
+    )
+    assert reading.tally.excerpt in text, f"not what the reply says: {reading.tally.excerpt!r}"
     assert pos == len(text), f"the end is missing: {text[pos:]!r}"
 
 

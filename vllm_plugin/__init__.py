@@ -1,11 +1,13 @@
 """The plugin that vLLM loads in each of its processes, through the entry point group `vllm.general_plugins`."""
 
 import logging
+import multiprocessing
 import os
 from importlib.metadata import version
 
 from ..adapters import ADAPTERS
 from .openai_compat import OpenAICompat
+from .settings import changed, current_settings
 
 __all__ = ["AUTO", "MODE", "TESTED", "OpenAICompat", "register"]
 
@@ -28,7 +30,11 @@ def register() -> None:
 
     It imports what vLLM has imported anyway, and can be called any number of times. The parsers, their grammars and
     the tokenizer mode are loaded when one is chosen.
+
+    Raises:
+        SettingsError: a variable `CHAT_ADAPTERS_*` is wrong; the server does not start.
     """
+    current_settings()
     from vllm.tool_parsers import ToolParserManager
 
     lazy = ToolParserManager.lazy_parsers
@@ -42,7 +48,16 @@ def register() -> None:
         ToolParserManager.register_lazy_module(name, _PARSERS, name)
     if new:
         _tell_what_is_untested()
+        _tell_what_is_set()
     _register_mode()
+
+
+def _tell_what_is_set() -> None:
+    """Once for a server, whose other processes were started by this one."""
+    differs = ", ".join(changed(current_settings()))
+    if differs and multiprocessing.parent_process() is None:
+        # A warning: vLLM sets its log up later, and until then nothing less is shown.
+        _log.warning("chat_adapters: settings that differ from the defaults: %s", differs)
 
 
 def _register_mode() -> None:

@@ -11,11 +11,10 @@ from http import HTTPStatus
 from typing import Any
 
 from ._requests import ROUTES, RequestError, Route, wants_function_call, with_function_call
+from .settings import current_settings
 
-__all__ = ["MAX_BODY", "OpenAICompat"]
+__all__ = ["OpenAICompat"]
 
-MAX_BODY = 64 * 2**20
-"""Bytes of a request that are taken."""
 LARGE = 2**20  # bytes; reading so many takes some 30 ms
 TOO_LARGE = HTTPStatus(413)
 # How vLLM writes an event of a stream.
@@ -34,6 +33,7 @@ class OpenAICompat:
 
     def __init__(self, app: App) -> None:
         self._app = app
+        self._max_body = current_settings().max_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection, as ASGI has it."""
@@ -43,9 +43,10 @@ class OpenAICompat:
         if route is None:
             return await self._app(scope, receive, send)
         try:
-            sent = await _whole(scope, receive)
+            sent = await _whole(scope, receive, self._max_body)
         except _TooLargeError:
-            return await _refuse(send, route, TOO_LARGE, f"a request may have {MAX_BODY:,} bytes", None)
+            message = f"a request may have {self._max_body:,} bytes"
+            return await _refuse(send, route, TOO_LARGE, message, None)
         if sent is None:
             return None  # the client is gone
         try:
@@ -66,10 +67,10 @@ class _TooLargeError(Exception):
     pass
 
 
-async def _whole(scope: Scope, receive: Receive) -> bytes | None:
+async def _whole(scope: Scope, receive: Receive, most: int) -> bytes | None:
     """The request's body; None if the client left."""
     length = dict(scope["headers"]).get(b"content-length", b"")
-    if length.isdigit() and int(length) > MAX_BODY:
+    if length.isdigit() and int(length) > most:
         raise _TooLargeError
     parts: list[bytes] = []
     size = 0
@@ -79,7 +80,7 @@ async def _whole(scope: Scope, receive: Receive) -> bytes | None:
             return None
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-        if size > MAX_BODY:
+        if size > most:
             raise _TooLargeError
         if not message.get("more_body", False):
             return b"".join(parts)

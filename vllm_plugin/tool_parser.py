@@ -51,6 +51,8 @@ from ._vllm import (
     make_tool_call_id,
     register_vllm_structural_tag,
 )
+from ._watch import Watch, shortened
+from .settings import current_settings
 
 __all__ = ["AdapterToolParser", "AutoToolParser", "tool_parser_class"]
 
@@ -62,6 +64,7 @@ class AdapterToolParser(ToolParser):
     """One reply's parser; the subclasses differ in their adapter only."""
 
     adapter: ClassVar[Adapter]
+    watch: ClassVar[Watch]
     # vLLM hands over the bare delta and calls finish_streaming() at the end, instead of collecting the text.
     engine_based_streaming = True
 
@@ -118,7 +121,7 @@ class AdapterToolParser(ToolParser):
             return ExtractedToolCallInformation(tools_called=False, tool_calls=[], content=model_output)
         parser = self._new_parser(request)
         reply = read_reply(parser, model_output)
-        _log_repairs(self.adapter, parser)
+        self.watch.over(parser)
         calls = [
             ToolCall(function=FunctionCall(name=call.name, arguments=call.arguments)) for call in reply.calls
         ]
@@ -161,13 +164,13 @@ class AdapterToolParser(ToolParser):
             return None
         parser, self._parser = self._parser, None
         delta = _delta(self._waiting + parser.close())
-        _log_repairs(self.adapter, parser)
+        self.watch.over(parser)
         if delta is not None and delta.content and self._goes_on:
             # Added to a delta that goes on with a call, text would make vLLM end the stream with an error.
             _log.warning(
-                "%s: text behind a call in the last delta was left out: %.80r",
+                "%s: text behind a call in the last delta was left out%s",
                 self.adapter.name,
-                delta.content,
+                shortened(delta.content),
             )
             delta.content = None
         return delta
@@ -177,7 +180,10 @@ class AdapterToolParser(ToolParser):
         return ""
 
     def _new_parser(self, request: ChatCompletionRequest | ResponsesRequest) -> Parser | ContinuedParser:
-        parser = Parser(self.adapter.format, self._offered)
+        chosen = current_settings()
+        parser = Parser(
+            self.adapter.format, self._offered, unknown_tools=chosen.unknown_tools, repairs=chosen.repairs
+        )
         prefix = _prefix(request)
         return ContinuedParser(parser, prefix) if prefix else parser
 
@@ -211,7 +217,8 @@ def tool_parser_class(adapter: Adapter) -> type[AdapterToolParser]:
     """The adapter's ToolParser class; its grammar is registered with vLLM."""
     key = f"chat_adapters.{adapter.name}"
     register_vllm_structural_tag(key)(_structural_tag_builder(adapter))
-    return type(adapter.name, (AdapterToolParser,), {"adapter": adapter, "structural_tag_model": key})
+    own = {"adapter": adapter, "watch": Watch(adapter), "structural_tag_model": key}
+    return type(adapter.name, (AdapterToolParser,), own)
 
 
 def __getattr__(name: str) -> type[ToolParser]:
@@ -341,17 +348,3 @@ def _held_to_calls(request: ChatCompletionRequest | ResponsesRequest) -> bool:
 
 def _union(first: Iterable[_Value] | None, second: Iterable[_Value]) -> list[_Value]:
     return list(dict.fromkeys((*(first or ()), *second)))
-
-
-_logged: set[tuple[str, str]] = set()
-
-
-def _log_repairs(adapter: Adapter, parser: Parser | ContinuedParser) -> None:
-    for kind in parser.repairs:
-        if (adapter.name, kind) not in _logged:
-            _logged.add((adapter.name, kind))
-            _log.info(
-                "%s: a call was repaired (%s); further repairs of this kind are not logged",
-                adapter.name,
-                kind,
-            )
