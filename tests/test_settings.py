@@ -15,6 +15,7 @@ from tiny import FAMILIES, write_tiny_checkpoint
 
 from chat_adapters.adapters import EXCERPT, REPAIRS
 from chat_adapters.vllm_plugin.settings import (
+    DIALECTS,
     PREFIX,
     Settings,
     SettingsError,
@@ -42,6 +43,7 @@ def test_nothing_set_is_the_defaults() -> None:
         Settings,
         unknown_tools=st.sampled_from(["forward", "content"]),
         repairs=st.frozensets(st.sampled_from(sorted(REPAIRS))),
+        dialects=st.frozensets(st.sampled_from(sorted(DIALECTS))),
         max_body=st.integers(1, 2**40),
         logged_text=st.integers(0, EXCERPT),
     )

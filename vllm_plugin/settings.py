@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any, Literal, Protocol
 
-from ..adapters import EXCERPT, REPAIRS, ChatAdaptersError
+from ..adapters import ADAPTERS, EXCERPT, REPAIRS, ChatAdaptersError
 
 __all__ = [
+    "DIALECTS",
     "PREFIX",
     "Settings",
     "SettingsError",
@@ -25,6 +26,9 @@ __all__ = [
 PREFIX = "CHAT_ADAPTERS_"
 OF_THE_SUITE = frozenset({f"{PREFIX}SHARED"})
 """Variables that the tests read: they set nothing, and a server started beside the tests is to start."""
+
+
+DIALECTS = frozenset(dialect.name for adapter in ADAPTERS.values() for dialect in adapter.dialects)
 
 
 class SettingsError(ChatAdaptersError):
@@ -130,6 +134,13 @@ class Settings:
     repairs: frozenset[str] = field(
         default=REPAIRS,
         metadata=_about(_Some(REPAIRS), "What may be put right in a call that is not quite JSON."),
+    )
+    dialects: frozenset[str] = field(
+        default=frozenset(),
+        metadata=_about(
+            _Some(DIALECTS),
+            "What fine-tunes write in place of a family's own form, and is read too, where the family has it.",
+        ),
     )
     max_body: int = field(
         default=64 * 2**20,

@@ -17,6 +17,7 @@ from ..adapters import (
     Choice,
     ContinuedParser,
     Event,
+    Format,
     Parser,
     Text,
     choose,
@@ -64,6 +65,8 @@ class AdapterToolParser(ToolParser):
     """One reply's parser; the subclasses differ in their adapter only."""
 
     adapter: ClassVar[Adapter]
+    format: ClassVar[Format]
+    """The adapter's, with the dialects that are set."""
     watch: ClassVar[Watch]
     # vLLM hands over the bare delta and calls finish_streaming() at the end, instead of collecting the text.
     engine_based_streaming = True
@@ -182,7 +185,7 @@ class AdapterToolParser(ToolParser):
     def _new_parser(self, request: ChatCompletionRequest | ResponsesRequest) -> Parser | ContinuedParser:
         chosen = current_settings()
         parser = Parser(
-            self.adapter.format, self._offered, unknown_tools=chosen.unknown_tools, repairs=chosen.repairs
+            self.format, self._offered, unknown_tools=chosen.unknown_tools, repairs=chosen.repairs
         )
         prefix = _prefix(request)
         return ContinuedParser(parser, prefix) if prefix else parser
@@ -217,7 +220,13 @@ def tool_parser_class(adapter: Adapter) -> type[AdapterToolParser]:
     """The adapter's ToolParser class; its grammar is registered with vLLM."""
     key = f"chat_adapters.{adapter.name}"
     register_vllm_structural_tag(key)(_structural_tag_builder(adapter))
-    own = {"adapter": adapter, "watch": Watch(adapter), "structural_tag_model": key}
+    wanted = current_settings().dialects
+    own = {
+        "adapter": adapter,
+        "format": adapter.with_dialects(each.name for each in adapter.dialects if each.name in wanted),
+        "watch": Watch(adapter),
+        "structural_tag_model": key,
+    }
     return type(adapter.name, (AdapterToolParser,), own)
 
 
