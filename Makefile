@@ -10,7 +10,10 @@ READY := .venv/ready
 # Packages that carry the real vocabularies of Llama 3 and Qwen2; the tests read those files, nothing else of them.
 VOCABULARIES := llama-models==0.3.0 dashscope==2.0.2
 
-.PHONY: setup demo guide guides routes test test-slow lint clean
+# For `make fuzz` alone: wheels are there for Linux and Python 3.11 to 3.13.
+ATHERIS := atheris==3.0.0
+
+.PHONY: setup demo guide guides routes test test-slow fuzz lint clean
 
 setup: $(READY)
 
@@ -41,10 +44,15 @@ test: $(READY)
 test-slow: $(READY)
 	HYPOTHESIS_PROFILE=slow $(BIN)/pytest -m ''
 
+# Every adapter, or ADAPTER, in FUZZ_SECONDS all together; what it found is kept in .fuzz/.
+fuzz: $(READY)
+	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install $(ATHERIS)
+	FUZZ_SECONDS=$(or $(FUZZ_SECONDS),300) $(BIN)/python tests/fuzz.py $(ADAPTER)
+
 lint: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
 clean:
-	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build dist *.egg-info .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache

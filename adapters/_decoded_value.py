@@ -11,10 +11,8 @@ __all__ = ["DecodedReader", "opening_in_string"]
 _STRING_WHITE = re.compile(r"(?:[ \t\n\r]|\\[nrt])*")
 _PLAIN = {'"': re.compile(r'[^"\\]+'), "'": re.compile(r"[^'\\]+")}
 _HIGH, _LOW = r"u[dD][89abAB][0-9A-Fa-f]{2}", r"u[dD][c-fC-F][0-9A-Fa-f]{2}"
-_DECODABLE = re.compile(rf"\\{_HIGH}\\{_LOW}|\\u[0-9A-Fa-f]{{4}}|\\[\"'\\/bfnrt]")
-_DECODABLE_CUT = re.compile(
-    rf"\\(?:u[0-9A-Fa-f]{{0,3}}|{_HIGH}(?:\\(?:u(?:[dD](?:[c-fC-F][0-9A-Fa-f]?)?)?)?)?)?\Z"
-)
+_CUT = rf"(?P<cut>(?:u[0-9A-Fa-f]{{0,3}}|{_HIGH}(?:\\(?:u(?:[dD](?:[c-fC-F][0-9A-Fa-f]?)?)?)?)?)?\Z)"
+_DECODABLE = re.compile(rf"\\(?:{_CUT}|{_HIGH}\\{_LOW}|u[0-9A-Fa-f]{{4}}|[\"'\\/bfnrt])")
 _UNESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
@@ -68,9 +66,9 @@ def _decode(text: str, pos: int, quote: str) -> tuple[str, list[int], bool]:
             pos = plain.end()
             continue
         closed = text[pos] == quote
-        if closed or _DECODABLE_CUT.match(text, pos):
-            break
         escape = _DECODABLE.match(text, pos)
+        if closed or (escape and escape["cut"] is not None):
+            break
         char, end = ("\\", pos + 1) if escape is None else (_unescape(escape.group()), escape.end())
         chars.append(char)
         places.extend([pos] * len(char))

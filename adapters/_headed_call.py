@@ -22,7 +22,7 @@ class HeadedCallReader(CallReader):
         self._step = self._name if start.name is None else self._arguments
 
     def _name(self, text: str, pos: int) -> int | None:
-        match = _head(self._form.between).match(text, pos)
+        match = _head(self._form).match(text, pos)
         if match is None:
             return self._bad(pos)
         name, weak = match["name"].rstrip(WHITE), self._form.weak
@@ -79,7 +79,11 @@ class HeadedCallReader(CallReader):
 
 
 @cache
-def _head(between: str) -> re.Pattern[str]:
-    """A name of at most 256 characters, and the first character of what ends it, if that is there already."""
-    end = re.escape(between[0])
-    return re.compile(rf"[ \t]{{0,32}}(?P<name>[^{end}\x00-\x1f]{{0,256}})(?P<end>{end})?")
+def _head(form: HeadedCall) -> re.Pattern[str]:
+    """A name of at most 256 characters, and the first character of what ends it, if that is there already.
+
+    Nor is there in a name the sign that an opening marker begins with: behind many markers each name would be read
+    again.
+    """
+    end, opener = re.escape(form.between[0]), "" if form.open[0].isalpha() else re.escape(form.open[0])
+    return re.compile(rf"[ \t]{{0,32}}(?P<name>[^{end}{opener}\x00-\x1f]{{0,256}})(?P<end>{end})?")

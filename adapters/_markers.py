@@ -166,7 +166,7 @@ class Fence:
 
     def feed(self, text: str) -> None:
         """Takes the next piece of the prose."""
-        first, *lines = text.split("\n") if "\n" in text else (text,)
+        first, *lines = text.split("\n")
         self._extend(first)
         for line in lines:
             self._line = ""

@@ -18,12 +18,14 @@ _KEYWORD = re.compile(r"([^\x00-/:-@\[-^`{-\x7f]{1,256})[ \t\n\r]{0,64}(=|\Z)")
 _UNPACKED = re.compile(r"\*\*[ \t\n\r]{0,64}\{")
 _UNPACKED_CUT = re.compile(r"\*(?:\*[ \t\n\r]{0,64})?\Z")
 _RUN = re.compile(r"""[^"'\\\x00-\x1f]+""")
-_JSON_ESCAPE = re.compile(r'\\(?:["\\bfnrt]|u[0-9A-Fa-f]{4})')
 _ESCAPE = re.compile(
-    r"\\(?:([0-7]{1,3})|x([0-9A-Fa-f]{2})|U(00(?:0[0-9A-Fa-f]|10)[0-9A-Fa-f]{4})|(\r\n|[\n'av]))"
-)
-_ESCAPE_CUT = re.compile(
-    r"\\(?:[0-7]{1,2}|x[0-9A-Fa-f]?|u[0-9A-Fa-f]{0,3}|U(?:0(?:0[0-9A-Fa-f]{0,5})?)?|\r)?\Z"
+    r"""\\(?: ((?:[0-7]{1,2}|x[0-9A-Fa-f]?|u[0-9A-Fa-f]{0,3}|U(?:0(?:0[0-9A-Fa-f]{0,5})?)?|\r)?\Z)
+        | (["\\bfnrt]|u[0-9A-Fa-f]{4})
+        | ([0-7]{1,3})
+        | x([0-9A-Fa-f]{2})
+        | U(00(?:0[0-9A-Fa-f]|10)[0-9A-Fa-f]{4})
+        | (\r\n|[\n'av]) )""",
+    re.VERBOSE,
 )
 _MEANT = {"\n": "", "\r\n": "", "'": "'", "a": "\a", "v": "\v"}
 _INTEGER = re.compile(r"0[xX][0-9A-Fa-f_]+|0[oO][0-7_]+|0[bB][01_]+")
@@ -333,18 +335,17 @@ class PythonReader(ValueReader):
         return self._close_string(self._replace(pos, after, '"'))
 
     def _escape(self, text: str, pos: int) -> int | None:
-        if _ESCAPE_CUT.match(text, pos):
-            return None
-        as_json = _JSON_ESCAPE.match(text, pos)
-        if as_json:
-            return as_json.end()
         escape = _ESCAPE.match(text, pos)
         if escape is None:
             # Python keeps the backslash before any other character.
             return (
                 self._replace(pos, pos + 1, "\\\\") if self.repairs.make("invalid_escape") else self._bad(pos)
             )
-        octal, short, long, other = escape.groups()
+        cut, as_json, octal, short, long, other = escape.groups()
+        if cut is not None:
+            return None
+        if as_json:
+            return escape.end()
         char = _MEANT[other] if other else chr(int(octal, 8) if octal else int(short or long, 16))
         half = "\ud800" <= char <= "\udfff"  # of a pair: it stays an escape
         return self._replace(pos, escape.end(), json.dumps(char, ensure_ascii=half)[1:-1])

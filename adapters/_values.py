@@ -38,8 +38,7 @@ WHITE = " \t\n\r"
 _WHITE_RUN = re.compile(r"[ \t\n\r]*")
 _RUN = re.compile(r'[^"\\\x00-\x1f]*')
 _RUN_SINGLE = re.compile(r"""[^'"\\\x00-\x1f]*""")
-_ESCAPE = re.compile(r'\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})')
-_ESCAPE_CUT = re.compile(r"\\(?:u[0-9A-Fa-f]{0,3})?\Z")
+_ESCAPE = re.compile(r'\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4}|(?P<cut>(?:u[0-9A-Fa-f]{0,3})?\Z))')
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _DIGITS = re.compile(r"[0-9]*")
 _EXPONENT = re.compile(r"[eE][+-]?[0-9]")
@@ -292,11 +291,9 @@ class ValueReader(Value):
         return self._complete(pos)
 
     def _escape(self, text: str, pos: int) -> int | None:
-        valid = _ESCAPE.match(text, pos)
-        if valid:
-            return valid.end()
-        if _ESCAPE_CUT.match(text, pos):
-            return None
+        escape = _ESCAPE.match(text, pos)
+        if escape:
+            return escape.end() if escape["cut"] is None else None
         if not self.repairs.make("invalid_escape"):
             return self._bad(pos)
         char = text[pos + 1]

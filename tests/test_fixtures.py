@@ -4,9 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from chat_adapters.adapters import ADAPTERS, Tool, get, structural_tag
+from chat_adapters.adapters import ADAPTERS, REPAIRS, Tool, get, structural_tag
 from chat_adapters.toolkit.checks import check_cuts, reply_of
+from chat_adapters.toolkit.strategies import atoms, cuts, mutated
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 GRAMMARS = sorted(path.parent for path in FIXTURES.glob("*/*/grammar.json"))
@@ -26,6 +29,26 @@ def test_reply(case: Path) -> None:
     assert [(call.name, json.loads(call.arguments)) for call in reply.calls] == [
         (call["name"], call["arguments"]) for call in message["tool_calls"]
     ]
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+@given(data=st.data())
+def test_a_recorded_reply_that_is_hurt_anywhere_keeps_what_every_reply_keeps(
+    name: str, data: st.DataObject
+) -> None:
+    """What `make fuzz` looks for, with Hypothesis' smaller examples: see tests/fuzz.py."""
+    cases = [case for case in CASES if case.parent.name == name]
+    tools = tools_of(data.draw(st.sampled_from(cases)))
+    words = atoms(get(name).format, [tool.name for tool in tools])
+    text = data.draw(mutated([(case / "output.txt").read_bytes().decode() for case in cases], words))
+    check_cuts(
+        get(name).format,
+        tools,
+        text,
+        [data.draw(cuts(text))],
+        unknown_tools=data.draw(st.sampled_from(["forward", "content"])),
+        repairs=data.draw(st.sampled_from([REPAIRS, frozenset()])),
+    )
 
 
 @pytest.mark.parametrize("case", GRAMMARS, ids=lambda case: f"{case.parent.name}/{case.name}")

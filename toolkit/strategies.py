@@ -9,11 +9,13 @@ from ..adapters import CodeCall, Form, Format, JsonCall, PythonCall
 
 __all__ = [
     "arguments",
+    "atoms",
     "calls_of",
     "contents",
     "cuts",
     "instances",
     "json_values",
+    "mutated",
     "noise",
     "schemas",
     "texts",
@@ -77,19 +79,40 @@ def cuts(text: str) -> st.SearchStrategy[list[int]]:
     return st.lists(st.integers(0, len(text)), max_size=8)
 
 
-def noise(format: Format, names: Sequence[str]) -> st.SearchStrategy[str]:
-    """Replies made of the pieces of calls in any order: what a broken model might write."""
+def atoms(format: Format, names: Sequence[str]) -> list[str]:
+    """The pieces of calls, and what breaks them: a fuzzer's dictionary."""
     form_pieces = [
         piece
         for form in format.forms
         for piece in (form.open, form.close, form.again, *_envelope(form, names))
     ]
-    atoms = [
+    found = [
         *form_pieces, *format.preludes, *format.waits, *_HARD, '"name"', '"arguments"', '"parameters"', '"function": {', '"type": "function"', "null",
         "None", "True", "NaN", "-", "1", "0", ".5", "e3", '"{', '\\"', "\\ud83d", "\\ude00", "\\u12", "{{", "}}",
         "'a': 'b'", "a=", "(", *(f"[{name}(" for name in names), ",)", "**{", "'''", "\\x4", "0x", "1_", '"a": ', '{"a": 1}', ";", "; ", "\x00", "\r\n",
     ]  # fmt: skip
-    return st.lists(st.sampled_from([atom for atom in atoms if atom]), max_size=20).map("".join)
+    return [atom for atom in found if atom]
+
+
+def noise(format: Format, names: Sequence[str]) -> st.SearchStrategy[str]:
+    """Replies made of the pieces of calls in any order: what a broken model might write."""
+    return st.lists(st.sampled_from(atoms(format, names)), max_size=20).map("".join)
+
+
+@st.composite
+def mutated(draw: st.DrawFn, texts: Sequence[str], words: Sequence[str]) -> str:
+    """One of the texts, or two halves, with bytes and words put in, taken out and repeated; any bytes are a text."""
+    written = draw(st.sampled_from(texts)).encode()
+    if draw(st.booleans()):
+        other = draw(st.sampled_from(texts)).encode()
+        written = written[: draw(st.integers(0, len(written)))] + other[draw(st.integers(0, len(other))) :]
+    for _ in range(draw(st.integers(0, 4))):
+        start = draw(st.integers(0, len(written)))
+        end = min(len(written), start + draw(st.integers(0, 8)))
+        word = st.sampled_from(words).map(str.encode)
+        put = draw(st.just(b"") | word | st.binary(max_size=3) | st.just(2 * written[start:end]))
+        written = written[:start] + put + written[end:]
+    return written.decode("utf-8", "replace")
 
 
 @st.composite
