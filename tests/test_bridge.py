@@ -5,6 +5,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from chat_adapters import vllm_plugin
 from chat_adapters.adapters import ADAPTERS, Adapter, Tool, get, structural_tag
 from chat_adapters.toolkit.checks import pieces
 from chat_adapters.vllm_plugin import register, tool_parser
+from chat_adapters.vllm_plugin.settings import Settings
 from chat_adapters.vllm_plugin.tokenizer import CheckpointTokenizer
 from chat_adapters.vllm_plugin.tool_parser import tool_parser_class
 
@@ -413,6 +415,18 @@ def test_repairs_are_logged_once_a_kind(tokenizer: Any, log: list[str]) -> None:
     assert [message for message in log if "repaired" in message] == [
         "qwen2_5: a call was repaired (surplus_brace); further repairs of this kind are not logged"
     ]
+
+
+def test_a_server_reads_the_dialects_that_are_set(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        tool_parser, "current_settings", lambda: Settings(dialects=frozenset({"react", "python_list"}))
+    )
+    adapter = replace(get("qwen2_5"), name="with_dialects")  # of which Qwen has one
+    ToolParserManager.register_module("with_dialects", module=tool_parser_class(adapter))
+    text = 'Action: get_weather\nAction Input: {"city": "Paris"}'
+    for name, calls in (("with_dialects", [("get_weather", '{"city": "Paris"}')]), ("qwen2_5", [])):
+        assert whole(name, tokenizer, text, request([WEATHER]))[1] == calls
+        assert streamed(name, tokenizer, list(text), request([WEATHER]))[1] == calls
 
 
 def test_a_description_that_a_test_invents_is_served_like_any_other(tokenizer: Any) -> None:

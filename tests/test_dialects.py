@@ -47,6 +47,15 @@ def test_reply_in_a_dialect(path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["AmapWeather", "getActions", "T", "A", "call_\u5de5\u5177"])
+def test_a_name_may_have_the_letters_that_a_marker_begins_with(name: str) -> None:
+    format = get("qwen2").with_dialects(["react", "modelscope"])
+    for heading in ("", "\u5de5\u5177\u8c03\u7528\n", "Tool Invocation\n"):
+        text = f'{heading}Action: {name}\nAction Input: {{"a": 1}}\n'
+        check_cuts(format, [Tool(name)], text, [])
+        assert [call.name for call in reply_of(format, [Tool(name)], text).calls] == [name]
+
+
 @every_dialect
 def test_every_other_reply_reads_as_without(adapter: str, dialect: Dialect) -> None:
     format = ADAPTERS[adapter].with_dialects([dialect.name])
