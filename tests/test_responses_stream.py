@@ -3,6 +3,7 @@
 A server cuts a reply where it likes: it joins tokens when it is busy. Here the cuts are given.
 """
 
+import ast
 import json
 import logging
 from collections.abc import Iterable, Iterator
@@ -52,8 +53,9 @@ def left_out() -> Iterator[list[str]]:
 
     class Kept(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            assert isinstance(record.args, tuple)
-            texts.append(str(record.args[1]))
+            if "left out" in record.msg:
+                assert isinstance(record.args, tuple)
+                texts.append(ast.literal_eval(str(record.args[1]).removeprefix(": ")))
 
     handler = Kept(logging.WARNING)  # repairs are told, too
     logger = logging.getLogger("vllm.chat_adapters")
