@@ -103,7 +103,7 @@ class _Tools:
             "function": {word: value for word, value in tool.items() if word != "type"},
         }
 
-    def function(self, words: Body) -> Body:
+    def function(self, words: Body) -> Any:
         name = words.get("name")
         try:
             if isinstance(name, str):
