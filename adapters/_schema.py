@@ -12,6 +12,7 @@ the first of `$ref`, `const`, `enum`, `anyOf`, `oneOf`, `allOf`, `type` that it 
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import zip_longest
 from typing import NamedTuple, cast
 from urllib.parse import unquote
 
@@ -228,13 +229,23 @@ class _Reader:
                     out[word] = {**left, **right, **shared}
                 case "items" | "additionalProperties":
                     out[word] = _together(mine, its)
+                case "prefixItems":
+                    pass  # below
                 case "anyOf" | "oneOf":
                     out[word] = [{"allOf": [option, {word: its}]} for option in list_(mine, place)]
                 case _ if word in STRICTER and not isinstance(mine, bool) and not isinstance(its, bool):
                     out[word] = STRICTER[word](number(mine, place), number(its, place))
                 case _ if mine != its:
                     self.report(place)
-        # What one side says of keys that it does not name holds for those that the other names.
+        # What one side says of items and keys that it does not name holds for those that the other names.
+        firsts = [list_(side.get("prefixItems", []), (*at, "prefixItems")) for side in (a, b)]
+        if any(firsts) and all(side.keys() & {"prefixItems", "items"} for side in (a, b)):
+            rests = [side.get("items", True) for side in (a, b)]
+            out["prefixItems"] = [
+                _together(*(rest if one is rests else one for one, rest in zip(pair, rests, strict=True)))
+                for pair in zip_longest(*firsts, fillvalue=rests)
+            ]
+            self.count(at, max(map(len, firsts)))
         place = (*at, "properties")
         for side, other in ((a, b), (b, a)):
             rest = other.get("additionalProperties", True)
@@ -432,6 +443,8 @@ class _Reader:
 
 
 def _together(a: object, b: object) -> object:
+    if a is True or b is True:
+        return b if a is True else a
     return a if a is b or (a == b and repr(a) == repr(b)) else {"allOf": [a, b]}
 
 

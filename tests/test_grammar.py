@@ -579,6 +579,14 @@ def is_read_more_narrowly(schema: Json) -> bool:
 
 
 @example({"properties": {"a": {"type": "array", "items": {"$ref": "#"}}}}, 0)
+@example(
+    {
+        "properties": {
+            "a": {"allOf": [{"prefixItems": [True]}, {"items": {"type": "string"}}], "type": "array"}
+        }
+    },
+    0,
+)
 @example({"properties": {"a": {"anyOf": [{"enum": [1]}, {"enum": [True]}]}}, "required": ["a"]}, 0)
 @given(ugly_parameters(), st.integers(0, 2**32))
 def test_a_valid_json_schema_keeps_its_meaning(parameters: Json, seed: int) -> None:
