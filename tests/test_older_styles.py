@@ -123,7 +123,7 @@ def test_errors_reach_the_client(server: Server) -> None:
     create: Any = server.client.chat.completions.create
     with pytest.raises(BadRequestError, match="two words") as error:
         create(model=server.name, messages=USER, functions=[{"name": "two words"}])
-    assert error.value.param == "tools"
+    assert error.value.param == "functions"
 
 
 # Anything at all
