@@ -4,7 +4,7 @@ Standard library only: no vLLM, no torch, no transformers.
 """
 
 from ._adapter import Adapter, Dialect, Signs
-from ._choose import choose
+from ._choose import choose, look
 from ._continued import ContinuedParser
 from ._errors import (
     ChatAdaptersError,
@@ -31,7 +31,17 @@ from ._format import (
 )
 from ._grammar import Choice, Report, structural_tag
 from ._json_schema import as_json_schema
-from ._offline import Message, Stops, ToolCall, as_tools, read_message, read_template, stop_token_ids, stops
+from ._offline import (
+    Message,
+    Stops,
+    ToolCall,
+    as_tools,
+    read_message,
+    read_template,
+    stop_token_ids,
+    stops,
+    template_path,
+)
 from ._parser import Parser
 from ._repairs import REPAIRS
 from ._reply import Call, Reply, read_reply
@@ -90,12 +100,14 @@ __all__ = [
     "check_tool_name",
     "choose",
     "get",
+    "look",
     "read_message",
     "read_reply",
     "read_template",
     "stop_token_ids",
     "stops",
     "structural_tag",
+    "template_path",
 ]
 
 ADAPTERS: dict[str, Adapter] = {

@@ -42,7 +42,8 @@ def check_tool_name(name: str) -> None:
     """
     if not TOOL_NAME.fullmatch(name):
         raise ToolNameError(
-            f"the tool name {name[: MAX_NAME + 1]!r} cannot be written in a call: use 1 to 64 of letters, digits and _ . / -"
+            f"the tool name {name[: MAX_NAME + 1]!r} cannot be written in a call: "
+            f"use 1 to {MAX_NAME} of letters, digits and _ . / -"
         )
 
 

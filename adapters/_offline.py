@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, Literal, NotRequired, Protocol, TypedDict
 from uuid import uuid4
 
@@ -21,6 +22,7 @@ __all__ = [
     "read_template",
     "stop_token_ids",
     "stops",
+    "template_path",
 ]
 
 
@@ -75,9 +77,14 @@ def as_tools(tools: Iterable[Mapping[str, Any]]) -> list[Tool]:
     return [Tool(function["name"], function.get("parameters")) for function in functions]
 
 
+def template_path(adapter: Adapter) -> Path:
+    """The file of the family's chat template, for `vllm serve --chat-template`."""
+    return Path(str(files("chat_adapters.templates") / f"{adapter.name}.jinja"))
+
+
 def read_template(adapter: Adapter) -> str:
     """The family's chat template, for `LLM.chat` or transformers' `apply_chat_template`."""
-    return (files("chat_adapters.templates") / f"{adapter.name}.jinja").read_text("utf-8")
+    return template_path(adapter).read_text("utf-8")
 
 
 def stops(adapter: Adapter, tokenizer: Tokenizer, *, grammar: bool = False) -> Stops:

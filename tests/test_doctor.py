@@ -12,10 +12,10 @@ from official import CHATGLM3, INTERNLM2, LLAMA3, QWEN2, QWEN2_5
 from tiny import FAMILIES, write_json
 from tokenizers import Tokenizer, models
 
-from chat_adapters.adapters import ADAPTERS, get
+from chat_adapters.adapters import ADAPTERS, get, read_template
 from chat_adapters.toolkit.checkpoint import Checkpoint, read
 from chat_adapters.toolkit.doctor import WRITES_TEXT, examine
-from chat_adapters.toolkit.launch import generation_folder, template_path
+from chat_adapters.toolkit.launch import generation_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 OF_A_POST = (
@@ -213,7 +213,7 @@ def test_without_jinja_nothing_is_said(qwen: Checkpoint, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("name", ADAPTERS)
 def test_our_own_templates_have_no_such_fault(qwen: Checkpoint, name: str) -> None:
-    assert not writes_backslash(qwen, Path(template_path(get(name))).read_text("utf-8"))
+    assert not writes_backslash(qwen, read_template(get(name)))
 
 
 def test_the_docs_name_every_kind_of_finding() -> None:

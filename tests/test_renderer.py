@@ -13,7 +13,6 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'vllm-chat-adapters[cpu]'")
-from importlib.resources import files
 
 from server import Server
 from tiny import FAMILIES, write_tiny_checkpoint
@@ -25,7 +24,7 @@ from vllm.renderers.hf import HfRenderer
 from vllm.renderers.registry import renderer_from_config
 from vllm.tokenizers.registry import cached_tokenizer_from_config
 
-from chat_adapters.adapters import Adapter, ChatAdaptersError, TokenizerError
+from chat_adapters.adapters import Adapter, ChatAdaptersError, TokenizerError, get, read_template
 from chat_adapters.vllm_plugin import MODE, register
 from chat_adapters.vllm_plugin._contents import SpecialTokens
 from chat_adapters.vllm_plugin.renderer import ContentRenderer
@@ -49,7 +48,7 @@ class Rendering:
 
     @property
     def template(self) -> str:
-        return (files("chat_adapters.templates") / f"{self.name}.jinja").read_text("utf-8")
+        return read_template(get(self.name))
 
     @property
     def tokenizer(self) -> Any:

@@ -1,4 +1,4 @@
-"""The normal form of tool parameters, case by case; test_grammar.py has what must hold for whatever people send."""
+"""The normal form of tool parameters, case by case; test_generated_schemas.py has what must hold for whatever people send."""
 
 from typing import Any
 

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from importlib.resources import files
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,7 +16,7 @@ from replies import Reply, ask, faults, tool
 from server import DUMMY, Server, ServerFailed
 from tiny import FAMILIES, write_tiny_checkpoint
 
-from chat_adapters.adapters import ADAPTERS, Adapter, Format, PythonCall, Tool, get
+from chat_adapters.adapters import ADAPTERS, Adapter, Format, PythonCall, Tool, get, read_template
 from chat_adapters.toolkit.checks import reply_of
 from chat_adapters.toolkit.writing import write_arguments, write_reply
 from chat_adapters.vllm_plugin import MODE
@@ -247,7 +246,7 @@ def rendered(adapter: Adapter, messages: list[dict[str, Any]]) -> str:
     """The prompt as transformers renders it."""
     from transformers.utils.chat_template_utils import render_jinja_template
 
-    template = (files("chat_adapters.templates") / f"{adapter.name}.jinja").read_text("utf-8")
+    template = read_template(adapter)
     # To the template, arguments are an object: so vLLM gives them.
     as_object: Any = json.loads(json.dumps(messages))
     for message in as_object:

@@ -3,8 +3,6 @@
 The same for a format that this file invents: a family is data, nothing else.
 """
 
-from importlib.resources import files
-
 import jsonschema
 import pytest
 
@@ -19,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from triangle import Subject, admits, compile_grammar, turn, walk
 
-from chat_adapters.adapters import ADAPTERS, Adapter, Call, PythonCall, Reply, Tool
+from chat_adapters.adapters import ADAPTERS, Adapter, Call, PythonCall, Reply, Tool, read_template
 from chat_adapters.toolkit.checks import check_cuts, reply_of
 from chat_adapters.toolkit.strategies import calls_of, contents, cuts, tool_sets
 from chat_adapters.toolkit.writing import write_arguments
@@ -35,10 +33,7 @@ INVENTED_TEMPLATE = """\
 {%- endfor %}
 {%- if add_generation_prompt %}{{ '<s>assistant: ' }}{% endif %}"""
 
-SUBJECTS = {
-    name: Subject(adapter, (files("chat_adapters.templates") / f"{name}.jinja").read_text("utf-8"))
-    for name, adapter in ADAPTERS.items()
-} | {
+SUBJECTS = {name: Subject(adapter, read_template(adapter)) for name, adapter in ADAPTERS.items()} | {
     "invented": Subject(
         Adapter(name="invented", models="none", format=INVENTED, turn_tokens=("<s>",), stop_tokens=("</s>",)),
         INVENTED_TEMPLATE,

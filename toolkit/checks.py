@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 from ..adapters import (
     MISSES,
+    REPAIRS,
     Arguments,
     CallBegin,
     CallEnd,
@@ -20,7 +21,6 @@ from ..adapters import (
     Tool,
     read_reply,
 )
-from ..adapters._repairs import REPAIRS
 
 __all__ = ["Reading", "check_cuts", "check_reading", "pieces", "read", "reply_of"]
 

@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..adapters import ADAPTERS, Adapter, CheckpointError, UnknownAdapterError, get
+from ..adapters import ADAPTERS, Adapter, CheckpointError, UnknownAdapterError, get, template_path
 from ..vllm_plugin import AUTO
 from .checkpoint import Checkpoint, NoCheckpointError, locate, read
 from .doctor import Diagnosis, examine
-from .launch import docker, exec_server, generation_folder, merge, server, template_path, vllm_version
+from .launch import docker, exec_server, generation_folder, merge, server, vllm_version
 
 __all__ = ["app"]
 

@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from ..adapters import ADAPTERS, Adapter, TokenizerError, choose
-from ..adapters._choose import look
+from ..adapters import ADAPTERS, Adapter, TokenizerError, choose, look, template_path
 from ..vllm_plugin import MODE, TESTED, OpenAICompat
 from .checkpoint import Checkpoint, Finding
-from .launch import MIDDLEWARE, generation_folder, template_path, vllm_version
+from .launch import MIDDLEWARE, generation_folder, vllm_version
 
 __all__ = ["Diagnosis", "examine"]
 
@@ -67,7 +66,7 @@ def examine(checkpoint: Checkpoint, named: Adapter | None = None, *, compat: boo
         flags += _stop_flags(checkpoint, adapter, findings)
         flags.append(("--enable-auto-tool-choice",))
         flags.append(("--tool-call-parser", adapter.name))
-        flags.append(("--chat-template", template_path(adapter)))
+        flags.append(("--chat-template", str(template_path(adapter))))
         if compat:
             flags.append((MIDDLEWARE, COMPAT))
     findings.sort(key=lambda finding: LEVELS.index(finding.level))

@@ -20,7 +20,6 @@ __all__ = [
     "generation_folder",
     "merge",
     "server",
-    "template_path",
     "vllm_version",
 ]
 
@@ -30,11 +29,6 @@ IMAGE = f"vllm/vllm-openai:v{TESTED[-1]}.0"
 HUB_CACHE = ".cache/huggingface"
 MIDDLEWARE = "--middleware"
 """The one flag of ours that vLLM takes several times."""
-
-
-def template_path(adapter: Adapter) -> str:
-    """The adapter's chat template."""
-    return str(files("chat_adapters.templates") / f"{adapter.name}.jinja")
 
 
 def generation_folder(adapter: Adapter) -> Path | None:

@@ -12,10 +12,9 @@ from official import CHATGLM3, INTERNLM2, LLAMA3, QWEN2, QWEN2_5
 from tiny import FAMILIES, write_json, write_tiny_checkpoint
 from tokenizers import Tokenizer
 
-from chat_adapters.adapters import get
+from chat_adapters.adapters import get, template_path
 from chat_adapters.toolkit.checkpoint import read
 from chat_adapters.toolkit.doctor import Diagnosis, examine
-from chat_adapters.toolkit.launch import template_path
 from chat_adapters.vllm_plugin import MODE
 
 __all__ = [
@@ -88,7 +87,7 @@ def all_flags(diagnosis: Diagnosis) -> list[str]:
 def usual_flags(name: str) -> list[str]:
     return [
         *("--tokenizer-mode", MODE, "--enable-auto-tool-choice", "--tool-call-parser", name),
-        *("--chat-template", template_path(get(name))),
+        *("--chat-template", str(template_path(get(name)))),
     ]
 
 

@@ -14,7 +14,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from server import DUMMY, Server, ServerFailed
 from tiny import ALL_STOP_TOKENS, FAMILIES, write_tiny_checkpoint
 
 from chat_adapters.adapters import Adapter, UnknownAdapterError, get
+from chat_adapters.toolkit.launch import generation_folder
 from chat_adapters.toolkit.writing import write_reply
 
 FIRST = "qwen2_5"
@@ -216,8 +216,8 @@ def show(name: str, given: Path | None, steps: Sequence[Step], console: Console)
         workdir = Path(folder)
         arguments = list(FAMILIES[name].arguments)
         model = given or write_tiny_checkpoint(workdir / "tiny", FAMILIES[name])
-        stop_tokens = files("chat_adapters.vllm_plugin") / "generation" / name
-        if stop_tokens.is_dir():
+        stop_tokens = generation_folder(get(name))
+        if stop_tokens:
             arguments += ["--generation-config", str(stop_tokens if given else model / ALL_STOP_TOKENS)]
         if given:
             server = Server(given, name, *arguments, "--max-model-len", "4096", workdir=workdir, replay=False)

@@ -17,7 +17,6 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,6 +27,8 @@ from safetensors.torch import save_file
 from server import DUMMY, Server, ServerFailed
 from tiny import ALL_STOP_TOKENS, FAMILIES, write_tiny_checkpoint
 
+from chat_adapters.adapters import get, template_path
+from chat_adapters.toolkit.launch import generation_folder
 from chat_adapters.vllm_plugin import internlm2_config
 from chat_adapters.vllm_plugin.chatglm3 import convert
 
@@ -139,10 +140,10 @@ def serve(family: str, folder: Path, stock: bool, port: int | None) -> Server:
     model = write_tiny_checkpoint(folder / "tiny", FAMILIES[family])
     if not stock:
         flags = FAMILIES[family].arguments
-        if (files("chat_adapters.vllm_plugin") / "generation" / family).is_dir():
+        if generation_folder(get(family)):
             flags += ("--generation-config", str(model / ALL_STOP_TOKENS))
         return Server(model, family, *DUMMY, *flags, workdir=folder, port=port)
-    flags = ("--chat-template", str(files("chat_adapters.templates") / f"{family}.jinja"))
+    flags = ("--chat-template", str(template_path(get(family))))
     if family == "internlm2_5":
         bring_code(model)
         flags += ("--trust-remote-code",)
