@@ -122,22 +122,31 @@ def stop_token_ids(adapter: Adapter, tokenizer: Tokenizer) -> list[int]:
     return [ids[token] for token in adapter.stop_tokens]
 
 
-def read_message(adapter: Adapter, text: str, tools: Iterable[Mapping[str, Any]] = ()) -> Message:
+def read_message(
+    adapter: Adapter,
+    text: str,
+    tools: Iterable[Mapping[str, Any]] = (),
+    *,
+    dialects: Iterable[str] | None = None,
+) -> Message:
     """The message that a model wrote. A call that was cut or went bad stays in the content, as it was written.
 
     Args:
         text: the reply, with its special tokens; stop tokens at its end are left off. Cut what a batch has behind
             the first by its id, before it is text: there `</s>` may be HTML that the model spelled.
         tools: those that were offered, as the prompt got them. Without any, nothing is a call.
+        dialects: those that are read besides; without names those that are safe, as on a server.
 
     Raises:
         ToolNameError: a tool is no function with a name.
+        UnknownDialectError: the family has no such dialect.
     """
     while stop := next((token for token in adapter.stop_tokens if text.endswith(token)), None):
         text = text.removesuffix(stop)
     offered = as_tools(tools)
     unknown: Literal["forward", "content"] = "forward" if offered else "content"
-    content, calls = read_reply(Parser(adapter.format, offered, unknown_tools=unknown), text)
+    format = adapter.with_dialects(dialects)
+    content, calls = read_reply(Parser(format, offered, unknown_tools=unknown), text)
     if not calls:
         return {"role": "assistant", "content": content}
     return {

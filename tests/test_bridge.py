@@ -15,6 +15,7 @@ pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'vllm-cha
 
 from formats import INVENTED
 from pydantic import ValidationError
+from recorded import reading
 from tiny import FAMILIES, write_tiny_checkpoint
 from transformers import AutoTokenizer
 from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
@@ -130,7 +131,7 @@ def test_fixture_through_vllm(case: Path, tokenizers: dict[str, Any]) -> None:
     tokenizer = tokenizers[name]
     text = (case / "output.txt").read_bytes().decode()
     tools = json.loads((case / "request.json").read_text("utf-8")).get("tools") or []
-    message = json.loads((case / "message.json").read_text("utf-8"))
+    message = reading(case)
     # vLLM refuses an empty list of tools, and looks for no calls where there are none.
     asked = request(
         [tool if "function" in tool else {"type": "function", "function": tool} for tool in tools] or None
@@ -433,14 +434,27 @@ def test_what_vllm_makes_of_older_styles_by_itself() -> None:
     assert not asked.tools
 
 
-def test_a_server_reads_the_dialects_that_are_set(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        tool_parser, "current_settings", lambda: Settings(dialects=frozenset({"react", "python_list"}))
-    )
-    adapter = replace(get("qwen2_5"), name="with_dialects")  # of which Qwen has one
-    ToolParserManager.register_module("with_dialects", module=tool_parser_class(adapter))
-    text = 'Action: get_weather\nAction Input: {"city": "Paris"}'
-    for name, calls in (("with_dialects", [("get_weather", '{"city": "Paris"}')]), ("qwen2_5", [])):
+@pytest.mark.parametrize(
+    ("title", "chosen", "read"),
+    [
+        ("default", Settings(), "react"),
+        ("none", Settings(dialects=frozenset()), ""),
+        ("fenced", Settings(dialects=frozenset({"fenced_json", "python_list"})), "fenced"),  # Qwen has one
+    ],
+)
+def test_a_server_reads_the_dialects_that_are_set(
+    tokenizer: Any, monkeypatch: pytest.MonkeyPatch, title: str, chosen: Settings, read: str
+) -> None:
+    monkeypatch.setattr(tool_parser, "current_settings", lambda: chosen)
+    name = f"dialects_{title}"
+    ToolParserManager.register_module(name, module=tool_parser_class(replace(get("qwen2_5"), name=name)))
+    arguments = '{"city": "Paris"}'
+    replies = {
+        "react": f"Action: get_weather\nAction Input: {arguments}",
+        "fenced": f'```json\n{{"name": "get_weather", "arguments": {arguments}}}\n```',
+    }
+    for kind, text in replies.items():
+        calls = [("get_weather", arguments)] if kind == read else []
         assert whole(name, tokenizer, text, request([WEATHER]))[1] == calls
         assert streamed(name, tokenizer, list(text), request([WEATHER]))[1] == calls
 

@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'vllm-chat-adapters[cpu]'")
 
 from offline import ANSWER, CALL, TEXT, WEATHER
-from recorded import FIXTURES, load, output
+from recorded import FIXTURES, load, output, reading
 from replies import faults, tool
 from taught import teach
 from tiny import FAMILIES, write_tiny_checkpoint
@@ -53,7 +53,7 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}/{case.name}")
 def test_a_recorded_reply_is_a_message(case: Path) -> None:
     """With and without its stop token, which transformers leaves in the text."""
-    adapter, tools, expected = get(case.parent.name), load(case, "request")["tools"], load(case, "message")
+    adapter, tools, expected = get(case.parent.name), load(case, "request")["tools"], reading(case)
     content = expected["content"] or ""
     for end in ("", adapter.stop_tokens[0], adapter.stop_tokens[0] * 2):
         message = read_message(adapter, output(case) + end, tools)
@@ -80,6 +80,21 @@ def test_a_message_is_what_openai_calls_one() -> None:
         }
         assert re.fullmatch("call_[0-9a-f]{32}", call["id"])
     assert read_message(adapter, text) == {"role": "assistant", "content": text}
+
+
+@pytest.mark.parametrize(
+    ("dialects", "read"), [(None, "react"), ([], ""), (["fenced_json"], "fenced"), (["react"], "react")]
+)
+def test_a_message_is_read_in_these_dialects(dialects: list[str] | None, read: str) -> None:
+    """Without a word, in those that a server reads without a setting."""
+    arguments = json.dumps({"city": "Paris"})
+    replies = {
+        "react": f"Action: get_weather\nAction Input: {arguments}",
+        "fenced": f'```json\n{{"name": "get_weather", "arguments": {arguments}}}\n```',
+    }
+    for title, text in replies.items():
+        message = read_message(get("qwen2_5"), text, [WEATHER], dialects=dialects)
+        assert ("tool_calls" in message) == (title == read)
 
 
 def test_tools_are_read_from_either_shape() -> None:

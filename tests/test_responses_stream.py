@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'vllm-chat-adapters[cpu]'")
 
-from recorded import FIXTURES, load, output, tools_of
+from recorded import FIXTURES, load, output, reading, tools_of
 from routes import as_responses_tool
 from tiny import FAMILIES, write_tiny_checkpoint
 from vllm.entrypoints.openai.responses.protocol import ResponsesRequest
@@ -110,7 +110,7 @@ def check_is_recorded(whole: Said, message: dict[str, Any]) -> None:
 def test_every_cut_says_the_same(tokenizers: dict[str, Any], case: Path, left_out: list[str]) -> None:
     tokenizer, reply = tokenizers[case.parent.name], output(case)
     whole = said(tokenizer, case, [*reply, ""])
-    check_is_recorded(whole, load(case, "message"))
+    check_is_recorded(whole, reading(case))
     for step in STEPS:
         cut = pieces(reply, range(0, len(reply), step))
         assert said(tokenizer, case, [*cut, ""]) == whole

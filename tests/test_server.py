@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from families import of_families
 from openai import BadRequestError, InternalServerError
-from recorded import as_sent, load, output, recorded, script, tools_of
+from recorded import as_sent, load, output, reading, recorded, script, tools_of
 from replies import Reply, ask, faults, tool
 from server import DUMMY, Server, ServerFailed
 from tiny import FAMILIES, write_tiny_checkpoint
@@ -83,13 +83,13 @@ def before_stop(format: Format, text: str) -> str:
 
 
 def through_vllm(adapter: Adapter, folder: Path, seen: str) -> tuple[str, list[tuple[str, object]]]:
-    """What the caller gets of a recorded reply: its message.json, but for three things that happen on the way.
+    """What the caller gets of a recorded reply: its `reading`, but for three things that happen on the way.
 
     The tokens may give another text back than they were made of. vLLM ends the reply before a stop string, so that the
     parser reads what is left; and it drops a text beside calls that is all white space (of a whole reply: streamed, it
     went out before the calls).
     """
-    message = load(folder, "message")
+    message = reading(folder)
     content, calls = (
         message["content"] or "",
         [(call["name"], call["arguments"]) for call in message["tool_calls"]],
@@ -98,7 +98,7 @@ def through_vllm(adapter: Adapter, folder: Path, seen: str) -> tuple[str, list[t
     if left != output(folder):
         functions = [one["function"] for one in tools_of(folder)]
         tools = [Tool(function["name"], function.get("parameters")) for function in functions]
-        reply = reply_of(adapter.format, tools, left)
+        reply = reply_of(adapter.with_dialects(), tools, left)
         content, calls = reply.content, [(call.name, json.loads(call.arguments)) for call in reply.calls]
     return content if content.strip() or not calls else "", calls
 

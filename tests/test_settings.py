@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from server import Server, ServerFailed
 from tiny import FAMILIES, write_tiny_checkpoint
 
-from chat_adapters.adapters import EXCERPT, REPAIRS
+from chat_adapters.adapters import ADAPTERS, EXCERPT, REPAIRS
 from chat_adapters.vllm_plugin.settings import (
     DIALECTS,
     PREFIX,
@@ -67,6 +67,14 @@ def test_some_of_many_names(text: str, meant: frozenset[str]) -> None:
     assert read_settings({f"{PREFIX}REPAIRS": text}).repairs == meant
 
 
+def test_the_dialects_that_are_safe_are_read_where_nothing_is_set() -> None:
+    dialects = [dialect for adapter in ADAPTERS.values() for dialect in adapter.dialects]
+    safe = {dialect.name for dialect in dialects if dialect.safe}
+    assert read_settings({}).dialects == read_settings({f"{PREFIX}DIALECTS": "safe"}).dialects == safe
+    # Else a server, where a name is set for all families, would read another thing than a family by itself.
+    assert not safe & {dialect.name for dialect in dialects if not dialect.safe}
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -76,6 +84,9 @@ def test_some_of_many_names(text: str, meant: frozenset[str]) -> None:
         ("REPAIRS", "all,single_quotes"),
         ("REPAIRS", "single_quote"),
         ("REPAIRS", ","),
+        ("REPAIRS", "safe"),
+        ("DIALECTS", "safe,fenced_json"),
+        ("DIALECTS", "-safe"),
         ("MAX_BODY", "64MB"),
         ("MAX_BODY", "0"),
         ("MAX_BODY", "1.5"),

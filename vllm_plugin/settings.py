@@ -14,6 +14,7 @@ from ..adapters import ADAPTERS, EXCERPT, REPAIRS, ChatAdaptersError
 __all__ = [
     "DIALECTS",
     "PREFIX",
+    "SAFE_DIALECTS",
     "Settings",
     "SettingsError",
     "Variable",
@@ -28,7 +29,10 @@ OF_THE_SUITE = frozenset({f"{PREFIX}SHARED"})
 """Variables that the tests read: they set nothing, and a server started beside the tests is to start."""
 
 
-DIALECTS = frozenset(dialect.name for adapter in ADAPTERS.values() for dialect in adapter.dialects)
+_EVERY_DIALECT = [dialect for adapter in ADAPTERS.values() for dialect in adapter.dialects]
+DIALECTS = frozenset(dialect.name for dialect in _EVERY_DIALECT)
+SAFE_DIALECTS = DIALECTS - {dialect.name for dialect in _EVERY_DIALECT if not dialect.safe}
+"""Those that are safe in every family that has them: a name is set for all."""
 
 
 class SettingsError(ChatAdaptersError):
@@ -93,17 +97,24 @@ class _Some:
     """Some of these names."""
 
     names: frozenset[str]
+    safe: frozenset[str] | None = None
+    """What the word `safe` stands for, where it stands for something."""
+
+    @property
+    def words(self) -> dict[str, frozenset[str]]:
+        """Words that stand for several names, or for none."""
+        words = {"all": self.names, "none": frozenset[str]()}
+        return words if self.safe is None else words | {"safe": self.safe}
 
     @property
     def takes(self) -> str:
+        words = ", ".join(f"`{word}`" for word in self.words)
         names = ", ".join(f"`{name}`" for name in sorted(self.names))
-        return (
-            f"`all`, `none`, or names with commas between them, or all but some: `-NAME`. The names: {names}"
-        )
+        return f"{words}, or names with commas between them, or all but some: `-NAME`. The names: {names}"
 
     def read(self, text: str) -> frozenset[str]:
-        if text in ("all", "none"):
-            return self.names if text == "all" else frozenset()
+        if text in self.words:
+            return self.words[text]
         given = [name.strip() for name in text.split(",")]
         named = frozenset(name.removeprefix("-") for name in given)
         less = {name.startswith("-") for name in given}
@@ -112,7 +123,7 @@ class _Some:
         return self.names - named if True in less else named
 
     def write(self, value: frozenset[str]) -> str:
-        return "all" if value == self.names else ",".join(sorted(value)) or "none"
+        return next((word for word, meant in self.words.items() if meant == value), ",".join(sorted(value)))
 
 
 def _about(kind: Kind, does: str) -> dict[str, object]:
@@ -136,9 +147,9 @@ class Settings:
         metadata=_about(_Some(REPAIRS), "What may be put right in a call that is not quite JSON."),
     )
     dialects: frozenset[str] = field(
-        default=frozenset(),
+        default=SAFE_DIALECTS,
         metadata=_about(
-            _Some(DIALECTS),
+            _Some(DIALECTS, SAFE_DIALECTS),
             "What fine-tunes write in place of a family's own form, and is read too, where the family has it.",
         ),
     )

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from chat_adapters.adapters import Adapter, PythonCall
+from chat_adapters.adapters import Adapter, PythonCall, get
 
-__all__ = ["FIXTURES", "as_sent", "load", "output", "recorded", "script", "tools_of"]
+__all__ = ["FIXTURES", "as_sent", "load", "output", "reading", "recorded", "script", "tools_of"]
 
 FIXTURES = Path(__file__).resolve().parent.parent.parent / "fixtures"
 
@@ -31,8 +31,19 @@ def script(adapter: Adapter, text: str) -> str:
 
 
 def load(folder: Path, name: str) -> Any:
-    """A JSON file of a recorded reply: `request`, or `message`, what the reply must be read as."""
+    """A JSON file of a recorded reply: `request`, or `message`, what the reply must be read as without a dialect."""
     return json.loads((folder / f"{name}.json").read_text("utf-8"))
+
+
+def reading(folder: Path) -> Any:
+    """What the reply must be read as where no dialect is set: the safe ones are on.
+
+    Of several that read it, one leaves the least text: the others leave what they do not know as markup.
+    """
+    safe = [dialect.name for dialect in get(folder.parent.name).dialects if dialect.safe]
+    names = [name for name in (f"message.{name}" for name in safe) if (folder / f"{name}.json").is_file()]
+    messages = [load(folder, name) for name in names or ["message"]]
+    return min(messages, key=lambda message: len(message["content"] or ""))
 
 
 def output(folder: Path) -> str:
