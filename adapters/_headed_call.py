@@ -17,6 +17,7 @@ class HeadedCallReader(CallReader):
     def __init__(self, form: HeadedCall, setting: Setting, start: Start) -> None:
         super().__init__(form, setting, start)
         self._form = form
+        self.marked = not form.weak or self.name is not None  # else the name of a tool must follow
         # Behind a weak marker, a call without arguments is none.
         self._ends = () if form.weak else tuple(end for end in (self.close, *setting.waits) if end)
         self._step = self._name if start.name is None else self._arguments
@@ -32,6 +33,7 @@ class HeadedCallReader(CallReader):
         if not name or (weak and name not in self._offered):
             return self._bad(pos)
         self.name = name
+        self.marked = True
         self._step = self._between
         return match.end("name")
 

@@ -28,6 +28,8 @@ class JsonCallReader(CallReader):
         super().__init__(form, setting, start)
         self._certain = form.marked and not form.weak
         """What opened the call stands before nothing else."""
+        self._weak = form.weak and self.marked
+        self.marked = self.marked and self._certain
         self._python = form.python
         self.fenced = form.fenced
         if form.python:
@@ -131,6 +133,7 @@ class JsonCallReader(CallReader):
         if match[1] == "'" and not self.repairs.make("single_quotes"):
             return self._bad(pos)
         self.name = name
+        self.marked = self.marked or self._weak
         self._step = self._next_member
         self._announce_if_certain()
         return match.end()

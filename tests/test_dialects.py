@@ -3,9 +3,11 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cases import Case, check_case
+from recorded import reading
 
 from chat_adapters.adapters import (
     ADAPTERS,
@@ -23,6 +25,9 @@ from chat_adapters.toolkit.checks import check_cuts, reply_of
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 READINGS = sorted(FIXTURES.glob("*/*/message.*.json"))
 DIALECTS = [(name, dialect) for name, adapter in ADAPTERS.items() for dialect in adapter.dialects]
+SAFE = {
+    name: [dialect.name for dialect in adapter.dialects if dialect.safe] for name, adapter in ADAPTERS.items()
+}
 every_dialect = pytest.mark.parametrize(
     ("adapter", "dialect"), DIALECTS, ids=[f"{name}-{dialect.name}" for name, dialect in DIALECTS]
 )
@@ -33,12 +38,22 @@ every_dialect = pytest.mark.parametrize(
 )
 def test_reply_in_a_dialect(path: Path) -> None:
     """`message.NAME.json` is what the reply reads as with that dialect on."""
-    case = path.parent
-    format = get(case.parent.name).with_dialects([path.name.split(".")[1]])
-    text = (case / "output.txt").read_bytes().decode()
-    tools = tools_of(case)
-    message = json.loads(path.read_text("utf-8"))
+    case, dialect = path.parent, path.name.split(".")[1]
+    check_reply(case, [dialect], json.loads(path.read_text("utf-8")))
 
+
+@pytest.mark.parametrize(
+    "case",
+    sorted({path.parent for path in READINGS if path.name.split(".")[1] in SAFE[path.parent.parent.name]}),
+    ids=lambda case: f"{case.parent.name}/{case.name}",
+)
+def test_reply_where_nothing_is_set(case: Path) -> None:
+    check_reply(case, None, reading(case))
+
+
+def check_reply(case: Path, dialects: list[str] | None, message: dict[str, Any]) -> None:
+    format = get(case.parent.name).with_dialects(dialects)
+    text, tools = (case / "output.txt").read_bytes().decode(), tools_of(case)
     check_cuts(format, tools, text, [range(0, len(text), step) for step in (2, 3, 7)])
     reply = reply_of(format, tools, text)
     assert reply.content == (message["content"] or "")
@@ -56,12 +71,16 @@ def test_a_name_may_have_the_letters_that_a_marker_begins_with(name: str) -> Non
         assert [call.name for call in reply_of(format, [Tool(name)], text).calls] == [name]
 
 
-@every_dialect
-def test_every_other_reply_reads_as_without(adapter: str, dialect: Dialect) -> None:
-    format = ADAPTERS[adapter].with_dialects([dialect.name])
+@pytest.mark.parametrize(
+    ("adapter", "dialects"),
+    [*((name, [dialect.name]) for name, dialect in DIALECTS), *SAFE.items()],
+    ids=lambda value: value if isinstance(value, str) else "-".join(value),
+)
+def test_every_other_reply_reads_as_without(adapter: str, dialects: list[str]) -> None:
+    format = ADAPTERS[adapter].with_dialects(dialects)
     cases = [path.parent for path in FIXTURES.glob(f"{adapter}/*/output.txt")]
-    others = [case for case in cases if not (case / f"message.{dialect.name}.json").exists()]
-    for case in others:
+    read = {path.parent for path in READINGS if path.name.split(".")[1] in dialects}
+    for case in set(cases) - read:
         text, tools = (case / "output.txt").read_bytes().decode(), tools_of(case)
         assert reply_of(format, tools, text) == reply_of(ADAPTERS[adapter].format, tools, text), case
 
@@ -224,7 +243,10 @@ CASES = {
 
 @pytest.mark.parametrize(("adapter", "dialect", "title"), CASES)
 def test_case(adapter: str, dialect: str, title: str) -> None:
+    """With the dialect alone; and where it is safe, with all that are."""
     check_case(ADAPTERS[adapter].with_dialects([dialect]), TOOLS, CASES[adapter, dialect, title])
+    if dialect in SAFE[adapter]:
+        check_case(ADAPTERS[adapter].with_dialects(), TOOLS, CASES[adapter, dialect, title])
 
 
 def tools_of(case: Path) -> list[Tool]:

@@ -60,6 +60,26 @@ def test_what_holds_no_marker_is_not_counted(name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("begin", "end", "why"),
+    [
+        ("Action: ", "\nAction Input: Paris", "malformed"),
+        ("Action: ", "\nAction Input: {", "cut"),
+        ("<function=", '>{"a": oops}</function>', "bad_arguments"),
+        ('```json\n{"name": "', '", "arguments": 3}\n```', "malformed"),
+        ('<tools>\n{"name": "', '"}\n</tools>', "malformed"),
+    ],
+)
+def test_a_marker_that_an_answer_may_have_counts_with_the_name_of_a_tool(
+    begin: str, end: str, why: str
+) -> None:
+    format = get("qwen2_5").with_dialects(["react", "function_tag", "fenced_json", "tools_tag"])
+    misses = [
+        check_cuts(format, TOOLS, f"{begin}{name}{end}").tally.misses for name in ("get", "no", "g", "")
+    ]
+    assert misses == [{why: 1}, {}, {}, {}]
+
+
+@pytest.mark.parametrize(
     ("policy", "calls", "misses"), [("forward", 2, {}), ("content", 1, {"unknown_tool": 1})]
 )
 def test_unknown_tools_are_counted_whatever_becomes_of_them(
