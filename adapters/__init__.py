@@ -5,6 +5,7 @@ Standard library only: no vLLM, no torch, no transformers.
 
 from ._adapter import Adapter, Dialect, Signs
 from ._choose import choose, look
+from ._coercion import COERCIONS
 from ._continued import ContinuedParser
 from ._errors import (
     ChatAdaptersError,
@@ -55,6 +56,7 @@ from .qwen2_5 import QWEN2_5
 
 __all__ = [
     "ADAPTERS",
+    "COERCIONS",
     "EXCERPT",
     "MISSES",
     "REPAIRS",

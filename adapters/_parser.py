@@ -12,6 +12,7 @@ from typing import Literal
 
 from ._answer import Answer
 from ._code_call import CodeCallReader
+from ._coercion import COERCIONS, Coercer
 from ._errors import ChatAdaptersError, ParserClosedError
 from ._events import Arguments, CallBegin, CallEnd, Event, Markup, Text
 from ._format import CodeCall, Form, Format, HeadedCall, JsonCall, PythonCall, TaggedCall, Tool
@@ -57,6 +58,7 @@ class Parser:
         *,
         unknown_tools: Literal["forward", "content"] = "forward",
         repairs: frozenset[str] = REPAIRS,
+        coercions: frozenset[str] = frozenset(),
     ) -> None:
         """
         Args:
@@ -65,15 +67,20 @@ class Parser:
             unknown_tools: what becomes of a marked call whose name was not offered: a call like any other, which
                 agents answer with "no such tool", or content.
             repairs: the repairs that may be made, by name.
+            coercions: what a text may become where a tool's schema asks for that and takes no text.
 
         Raises:
-            ChatAdaptersError: there is no such policy or repair.
+            ChatAdaptersError: there is no such policy, repair or coercion.
         """
         if unknown_tools not in ("forward", "content"):
             raise ChatAdaptersError(f"unknown_tools is 'forward' or 'content', not {unknown_tools!r}")
         if not repairs <= REPAIRS:
             raise ChatAdaptersError(
                 f"there is no repair {min(repairs - REPAIRS)!r}; there are {sorted(REPAIRS)}"
+            )
+        if not coercions <= COERCIONS:
+            raise ChatAdaptersError(
+                f"there is no coercion {min(coercions - COERCIONS)!r}; there are {sorted(COERCIONS)}"
             )
         self.repairs: Counter[str] = Counter()
         """How often each repair was made in a call."""
@@ -84,6 +91,7 @@ class Parser:
         self._markers = markers_of(format)
         self._names = Names(format, self._offered)
         self._forward_unknown = unknown_tools == "forward"
+        self._coercions = coercions
         self._fence = Fence()
         self._starts = self._markers.start
         """What may stand where the reply begins."""
@@ -99,6 +107,7 @@ class Parser:
         # The candidate, then the call:
         self._form: Form = format.call
         self._call = self._reader(Start())
+        self._coercer: Coercer | None = None
         self._held: list[str] = []
         self._room = 0
         self._lead = 0
@@ -149,7 +158,7 @@ class Parser:
                 pos = self._announce(rest, pos, after)
         if self._state == self._read_call:
             pos = self._call.finish(rest, pos)
-            self._say_arguments(self._call.take())
+            self._say_read_arguments()
             if self._call.complete:
                 self._call_over(pos, complete=True)
                 pos = self._run(rest, pos)
@@ -159,7 +168,7 @@ class Parser:
             self._say_text(rest[pos:], self._offset + pos)
             self.tally.miss("unknown_tool")
         elif self._state in (self._read_call, self._read_verbatim):
-            self._say_arguments(rest[pos:])
+            self._say_verbatim(rest[pos:])
             self.tally.miss("cut" if self._state == self._read_call else "bad_arguments")
             self._call_over(len(rest), complete=False)
         self._end_call()
@@ -298,6 +307,8 @@ class Parser:
             self._say(Markup("lead", self._lead, self._start))
         self._index += 1
         self._say(CallBegin(self._index, name, self._start))
+        if self._coercions:
+            self._coercer = Coercer(self._offered.asked(name), self._coercions)
         self._in_array = self._call.in_array
         self._in_fence = self._in_fence or self._call.fenced
         self._state = self._read_call
@@ -310,7 +321,7 @@ class Parser:
         return self._reached(after)
 
     def _reached(self, pos: int) -> int:
-        self._say_arguments(self._call.take())
+        self._say_read_arguments()
         if self._call.status == BAD:
             self._state = self._read_unfinished
         elif self._call.status != MORE:
@@ -334,7 +345,7 @@ class Parser:
         if close and self._call.closable:
             if text.startswith(close, pos) and self._call.repairs.make("missing_brace"):
                 self._call.close_arguments()
-                self._say_arguments(self._call.take())
+                self._say_read_arguments()
                 self._call_over(pos, complete=True)
                 return pos
             if cut(close, text, pos) and not self._final:
@@ -347,7 +358,7 @@ class Parser:
         found = self._markers.bad_arguments(self._call.close).search(text, pos)
         cut = found is not None and found.lastgroup == CUT
         end = found.start() if found and not (cut and self._final) else len(text)
-        self._say_arguments(text[pos:end])
+        self._say_verbatim(text[pos:end])
         if found and not cut:
             self.tally.miss("bad_arguments")
             self._call_over(end, complete=False)
@@ -361,6 +372,8 @@ class Parser:
         self._end = self._offset + pos
         self._awaited = self._call.close
         self.repairs.update(self._call.repairs.counts)
+        if self._coercer:
+            self.tally.coercions.update(self._coercer.counts)
 
     def _read_after(self, text: str, pos: int) -> int | None:
         """What follows a call: the rest of its markup, a separator and the next call, or text."""
@@ -476,6 +489,14 @@ class Parser:
         self._flush_text()
         self._events.append(event)
         self._last = ""
+
+    def _say_read_arguments(self) -> None:
+        text = self._call.take()
+        self._say_arguments(self._coercer.feed(text) if self._coercer else text)
+
+    def _say_verbatim(self, text: str) -> None:
+        """What cannot be read as arguments."""
+        self._say_arguments(self._coercer.end() + text if self._coercer else text)
 
     def _say_arguments(self, text: str) -> None:
         if text:

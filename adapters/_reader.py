@@ -5,6 +5,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from ._asked import Asked, asked_by
 from ._decoded_value import DecodedReader, opening_in_string
 from ._format import Form, Tool
 from ._raw_value import RawReader
@@ -23,14 +24,21 @@ _NO_ARGUMENTS = ("null", "None")
 class Offered:
     """The tools that the request offers."""
 
-    __slots__ = ("_parameters", "_sorted")
+    __slots__ = ("_asked", "_parameters", "_sorted")
 
     def __init__(self, tools: Iterable[Tool]) -> None:
         self._parameters = {tool.name: tool.parameters for tool in tools}
         self._sorted = sorted(self._parameters)
+        self._asked: dict[str, Asked | None] = {}
 
     def __contains__(self, name: object) -> bool:
         return name in self._parameters
+
+    def asked(self, name: str) -> Asked | None:
+        """What the tool's schema asks for."""
+        if name not in self._asked:
+            self._asked[name] = asked_by(self._parameters.get(name))
+        return self._asked[name]
 
     def could_begin(self, start: str) -> bool:
         """Whether some name begins like this."""

@@ -27,6 +27,8 @@ class Tally:
     """Calls whose arguments are complete."""
     unknown_tools: int = 0
     """Calls of tools that were not offered, whether they are forwarded or content."""
+    coercions: Counter[str] = field(default_factory=Counter)
+    """How often a text became a value of each of JSON Schema's types."""
     misses: Counter[str] = field(default_factory=Counter)
     """How often a marker gave no call, by the names of `MISSES`."""
     why: str = ""

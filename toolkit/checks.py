@@ -46,9 +46,10 @@ def read(
     *,
     unknown_tools: Literal["forward", "content"] = "forward",
     repairs: frozenset[str] = REPAIRS,
+    coercions: frozenset[str] = frozenset(),
 ) -> Reading:
     """Feeds the deltas to a fresh parser."""
-    parser = Parser(format, tools, unknown_tools=unknown_tools, repairs=repairs)
+    parser = Parser(format, tools, unknown_tools=unknown_tools, repairs=repairs, coercions=coercions)
     events: list[Event] = []
     for delta in deltas:
         events += parser.feed(delta)
@@ -99,7 +100,7 @@ def check_reading(text: str, reading: Reading, *, translated: bool = False) -> N
                 if event.complete:
                     value = json.loads(arguments, parse_constant=_no_constant)
                     assert isinstance(value, dict), f"arguments that are no object: {arguments}"
-                    if not (reading.repairs or translated):
+                    if not (reading.repairs or reading.tally.coercions or translated):
                         assert _stands_in(span, arguments, value), f"not what the call says: {arguments}"
     assert open_call is None, "a call without an end"
     ends = [event.complete for event in reading.events if isinstance(event, CallEnd)]
@@ -121,6 +122,7 @@ def check_cuts(
     *,
     unknown_tools: Literal["forward", "content"] = "forward",
     repairs: frozenset[str] = REPAIRS,
+    coercions: frozenset[str] = frozenset(),
 ) -> Reading:
     """The same reading for the whole text, for one character at a time and for each of `cuts`.
 
@@ -129,7 +131,7 @@ def check_cuts(
     """
 
     def way(deltas: list[str]) -> Reading:
-        return read(format, tools, deltas, unknown_tools=unknown_tools, repairs=repairs)
+        return read(format, tools, deltas, unknown_tools=unknown_tools, repairs=repairs, coercions=coercions)
 
     whole = way([text])
     check_reading(text, whole, translated=any(form.python for form in format.forms))
