@@ -1,14 +1,17 @@
 """Replies that real models wrote, and real tool sets with calls; both lie beside the checkout, if they are there."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from chat_adapters.adapters import ADAPTERS, Format, Tool
+from chat_adapters.adapters import ADAPTERS, CallEnd, Format, Tool
 from chat_adapters.toolkit.checks import check_cuts, reply_of
 
+PAGE = (Path(__file__).resolve().parent.parent / "docs" / "recorded.md").read_text("utf-8")
+CODE = re.compile("`(.*?)`")
 READ_BY = {
     "llama": ("llama3_1",),
     "qwen2-native": ("qwen2",),
@@ -38,40 +41,49 @@ def is_as_recorded(format: Format, offered: list[Tool], row: dict[str, Any]) -> 
     return (calls, folded(reply.content)) == (row["expected"] or [], folded(row["content"]))
 
 
-@pytest.mark.parametrize("name", ADAPTERS)
-def test_recorded_replies(name: str, shared_dir: Path) -> None:
-    format = ADAPTERS[name].format
-    wrong = []
-    read = 0
-    for row in rows(shared_dir / "corpus" / "raw_outputs.jsonl"):
-        functions = [tool["function"] for tool in row["tools"] or []]
-        offered = [Tool(function["name"], function.get("parameters")) for function in functions]
-        check_cuts(format, offered, row["raw"], [range(0, len(row["raw"]), step) for step in (3, 12)])
-        if name not in adapters_of(row["model"].lower()) or row["confidence"] == "low":
-            continue
-        read += 1
-        if not is_as_recorded(format, offered, row):
-            wrong.append((row["id"], row["raw"], reply_of(format, offered, row["raw"])))
-    assert not wrong
-    assert read
+def listed(word: str) -> set[str]:
+    """The replies that differ with these dialects, or streamed, as the page says."""
+    table = [line.split(" | ") for line in PAGE.splitlines() if line.startswith("| `")]
+    return {reply for replies, words, *_ in table if f"`{word}`" in words for reply in CODE.findall(replies)}
 
 
+@pytest.fixture(scope="session")
+def replies(shared_dir: Path) -> list[dict[str, Any]]:
+    return rows(shared_dir / "corpus" / "raw_outputs.jsonl")
+
+
+@pytest.mark.parametrize("word", ["none", "safe", "all"])
 @pytest.mark.parametrize("name", ADAPTERS)
-def test_recorded_replies_with_every_dialect(name: str, shared_dir: Path) -> None:
-    """Those of uncertain meaning, too, but for these."""
+def test_recorded_replies_differ_where_the_page_says(
+    name: str, word: str, replies: list[dict[str, Any]]
+) -> None:
     adapter = ADAPTERS[name]
-    format = adapter.with_dialects(dialect.name for dialect in adapter.dialects)
-    wrong = set()
-    for row in rows(shared_dir / "corpus" / "raw_outputs.jsonl"):
+    every = [dialect.name for dialect in adapter.dialects]
+    format = adapter.with_dialects({"none": [], "safe": None, "all": every}[word])
+    differ, announced, own = set(), set(), set()
+    for row in replies:
         functions = [tool["function"] for tool in row["tools"] or []]
         offered = [Tool(function["name"], function.get("parameters")) for function in functions]
-        check_cuts(format, offered, row["raw"], [range(0, len(row["raw"]), step) for step in (3, 12)])
-        if name in adapters_of(row["model"].lower()) and not is_as_recorded(format, offered, row):
-            wrong.add(row["id"])
-    heading_is_markup = {"qwen2-110", "llama31-111"}  # the recorded server left it in the content
-    braces_are_doubled = {"llama31-025"}  # so the call that stands in the arguments is their value
-    no_marker_is_needed = {"qwen2-091", "qwen2-104"}  # `bare_json` is for that
-    assert wrong <= heading_is_markup | braces_are_doubled | no_marker_is_needed
+        steps = [range(0, len(row["raw"]), step) for step in (3, 12)]
+        reading = check_cuts(format, offered, row["raw"], steps)
+        if name in adapters_of(row["model"].lower()):
+            own.add(row["id"])
+            if not is_as_recorded(format, offered, row):
+                differ.add(row["id"])
+            if any(isinstance(event, CallEnd) and not event.complete for event in reading.events):
+                announced.add(row["id"])
+    assert own
+    assert differ == own & listed(word)
+    assert announced == own & listed("streamed")
+
+
+def test_what_differs_where_nothing_is_set_is_of_uncertain_meaning(replies: list[dict[str, Any]]) -> None:
+    assert all(adapters_of(row["model"].lower()) for row in replies)
+    uncertain = {row["id"] for row in replies if row["confidence"] == "low"}
+    assert listed("none") | listed("safe") <= uncertain
+    assert listed("all") | listed("streamed") <= {row["id"] for row in replies}
+    assert f"have {len(replies)} replies" in PAGE
+    assert f"there; {len(uncertain)} are of" in PAGE
 
 
 @pytest.mark.parametrize("name", ADAPTERS)
