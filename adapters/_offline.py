@@ -128,6 +128,7 @@ def read_message(
     tools: Iterable[Mapping[str, Any]] = (),
     *,
     dialects: Iterable[str] | None = None,
+    coercions: Iterable[str] = (),
 ) -> Message:
     """The message that a model wrote. A call that was cut or went bad stays in the content, as it was written.
 
@@ -136,17 +137,20 @@ def read_message(
             the first by its id, before it is text: there `</s>` may be HTML that the model spelled.
         tools: those that were offered, as the prompt got them. Without any, nothing is a call.
         dialects: those that are read besides; without names those that are safe, as on a server.
+        coercions: what a text may become where a tool's schema asks for that; of the names in `COERCIONS`.
 
     Raises:
         ToolNameError: a tool is no function with a name.
         UnknownDialectError: the family has no such dialect.
+        ChatAdaptersError: there is no such coercion.
     """
     while stop := next((token for token in adapter.stop_tokens if text.endswith(token)), None):
         text = text.removesuffix(stop)
     offered = as_tools(tools)
     unknown: Literal["forward", "content"] = "forward" if offered else "content"
     format = adapter.with_dialects(dialects)
-    content, calls = read_reply(Parser(format, offered, unknown_tools=unknown), text)
+    parser = Parser(format, offered, unknown_tools=unknown, coercions=frozenset(coercions))
+    content, calls = read_reply(parser, text)
     if not calls:
         return {"role": "assistant", "content": content}
     return {

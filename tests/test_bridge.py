@@ -459,6 +459,17 @@ def test_a_server_reads_the_dialects_that_are_set(
         assert streamed(name, tokenizer, list(text), request([WEATHER]))[1] == calls
 
 
+def test_a_server_coerces_what_is_set(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    days = {"type": "object", "properties": {"days": {"type": "integer"}}}
+    asked = request([{"type": "function", "function": {"name": "get_weather", "parameters": days}}])
+    text = '<tool_call>\n{"name": "get_weather", "arguments": {"days": "3"}}\n</tool_call>'
+    for coercions, left in (((), '{"days": "3"}'), (("integer",), '{"days": 3}')):
+        chosen = Settings(coercions=frozenset(coercions))
+        monkeypatch.setattr(tool_parser, "current_settings", lambda chosen=chosen: chosen)
+        assert whole("qwen2_5", tokenizer, text, asked)[1] == [("get_weather", left)]
+        assert streamed("qwen2_5", tokenizer, list(text), asked)[1] == [("get_weather", left)]
+
+
 def test_a_description_that_a_test_invents_is_served_like_any_other(tokenizer: Any) -> None:
     adapter = Adapter(
         name="invented_here",

@@ -97,6 +97,14 @@ def test_a_message_is_read_in_these_dialects(dialects: list[str] | None, read: s
         assert ("tool_calls" in message) == (title == read)
 
 
+def test_a_message_has_what_the_schema_asks_for_if_that_is_wanted() -> None:
+    days = tool("get_weather", {"type": "object", "properties": {"days": {"type": "integer"}}})
+    text = '<tool_call>{"name": "get_weather", "arguments": {"days": "3"}}</tool_call>'
+    for coercions, left in ((), '{"days": "3"}'), (["integer"], '{"days": 3}'):
+        (call,) = read_message(get("qwen2_5"), text, [days], coercions=coercions)["tool_calls"]
+        assert call["function"]["arguments"] == left
+
+
 def test_tools_are_read_from_either_shape() -> None:
     bare = tool("get_time")
     assert as_tools([WEATHER, bare["function"]]) == [

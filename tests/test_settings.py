@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from server import Server, ServerFailed
 from tiny import FAMILIES, write_tiny_checkpoint
 
-from chat_adapters.adapters import ADAPTERS, EXCERPT, REPAIRS
+from chat_adapters.adapters import ADAPTERS, COERCIONS, EXCERPT, REPAIRS
 from chat_adapters.vllm_plugin.settings import (
     DIALECTS,
     PREFIX,
@@ -43,6 +43,7 @@ def test_nothing_set_is_the_defaults() -> None:
         Settings,
         unknown_tools=st.sampled_from(["forward", "content"]),
         repairs=st.frozensets(st.sampled_from(sorted(REPAIRS))),
+        coercions=st.frozensets(st.sampled_from(sorted(COERCIONS))),
         dialects=st.frozensets(st.sampled_from(sorted(DIALECTS))),
         max_body=st.integers(1, 2**40),
         logged_text=st.integers(0, EXCERPT),

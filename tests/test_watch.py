@@ -2,7 +2,6 @@
 
 import logging
 import re
-import urllib.request
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,45 +10,18 @@ from typing import Any
 from urllib.error import HTTPError
 
 import pytest
+from counters import counted, counters
 from replies import ask, tool
 from server import DUMMY, Server
 from tiny import FAMILIES, write_tiny_checkpoint
 
-from chat_adapters.adapters import MISSES, REPAIRS, Adapter, Format, Parser, PythonCall, Tool, get
+from chat_adapters.adapters import COERCIONS, MISSES, REPAIRS, Adapter, Format, Parser, PythonCall, get
 from chat_adapters.toolkit.writing import write_reply
 from chat_adapters.vllm_plugin.settings import PREFIX
 
 NAMES = ("get_weather", "interpreter")
 USER = [{"role": "user", "content": "What is the weather in Paris?"}]
 PARIS = ("get_weather", '{"city": "Paris", "days": 3}')
-SAMPLE = re.compile(r"chat_adapters_(\w+)_total\{(.*)\} (\S+)")
-Counts = Counter[tuple[str, ...]]
-"""By the counter's name and the values of its labels."""
-
-
-def counters(server: Server) -> Counts:
-    with urllib.request.urlopen(f"{server.url}/metrics", timeout=60) as answer:
-        samples = SAMPLE.findall(answer.read().decode())
-    return Counter(
-        {(name, *re.findall(r'="([^"]*)"', labels)): int(float(value)) for name, labels, value in samples}
-    )
-
-
-def counted(adapter: Adapter, replies: Iterable[str], *names: str) -> Counts:
-    """What the parser counts in these replies."""
-    counts: Counts = Counter()
-    for text in replies:
-        parser = Parser(adapter.format, [Tool(name) for name in names])
-        parser.feed(text)
-        parser.close()
-        tally = parser.tally
-        counts["calls", adapter.name] += tally.calls
-        counts["unknown_tools", adapter.name] += tally.unknown_tools
-        for kind, times in parser.repairs.items():
-            counts["repairs", adapter.name, kind] += times
-        for why, times in tally.misses.items():
-            counts["unparsed_markers", adapter.name, why] += times
-    return +counts
 
 
 def send(server: Server, replies: Iterable[str], *names: str) -> None:
@@ -127,6 +99,7 @@ def set_server(vllm_installed: None, tmp_path_factory: pytest.TempPathFactory) -
 SET = {
     f"{PREFIX}UNKNOWN_TOOLS": "content",
     f"{PREFIX}REPAIRS": "single_quotes",
+    f"{PREFIX}COERCIONS": "boolean,integer",
     f"{PREFIX}MAX_BODY": "100000",
     f"{PREFIX}LOGGED_TEXT": "19",
 }
@@ -153,6 +126,7 @@ def test_what_is_set_is_logged_once(set_server: Server) -> None:
 def test_several_api_servers_count_together_and_log_each(set_server: Server) -> None:
     name, before = "qwen2_5", counters(set_server)
     zeros: set[tuple[str, ...]] = {("calls", name), ("unknown_tools", name)}
+    zeros |= {("coercions", name, kind) for kind in COERCIONS}
     zeros |= {("repairs", name, kind) for kind in REPAIRS} | {
         ("unparsed_markers", name, why) for why in MISSES
     }
@@ -185,6 +159,26 @@ def test_the_settings_hold(set_server: Server) -> None:
     }
     with pytest.raises(HTTPError, match="413"):
         post(set_server, "x" * 100_000)
+
+
+def test_a_text_becomes_what_the_schema_asks_for(set_server: Server) -> None:
+    before = counters(set_server)
+    days = {"type": "object", "properties": {"days": {"type": "integer"}, "high": {"type": "number"}}}
+    written = '{"days": "3", "high": "4"}'
+    reply = CALL.replace('{"city": "Paris"}', written)
+    for stream in (False, True):
+        answer = ask(
+            set_server,
+            stream=stream,
+            replay=reply + "<|im_end|>",
+            messages=USER,
+            tools=[tool("get_weather", days)],
+        )
+        assert [arguments for _, arguments in answer.calls] == ['{"days": 3, "high": "4"}']
+    assert counters(set_server) - before == {
+        ("coercions", "qwen2_5", "integer"): 2,
+        ("calls", "qwen2_5"): 2,
+    }
 
 
 def test_a_reply_with_a_call_is_not_told_about(set_server: Server) -> None:

@@ -9,7 +9,7 @@ from time import monotonic
 
 from prometheus_client import Counter
 
-from ..adapters import MISSES, REPAIRS, Adapter, ContinuedParser, Parser, Tally
+from ..adapters import COERCIONS, MISSES, REPAIRS, Adapter, ContinuedParser, Parser, Tally
 from .settings import current_settings
 
 __all__ = ["COUNTERS", "QUIET", "Watch", "shortened"]
@@ -22,9 +22,12 @@ QUIET = 60.0
 # vLLM takes counters whose names begin with its own out of the registry when an engine starts.
 _CALLS = Counter("chat_adapters_calls", "Calls whose arguments are complete.", ["adapter"])
 _REPAIRS = Counter("chat_adapters_repairs", "Repairs made in calls.", ["adapter", "kind"])
+_COERCIONS = Counter(
+    "chat_adapters_coercions", "Texts that became the value their schema asks for.", ["adapter", "kind"]
+)
 _UNPARSED = Counter("chat_adapters_unparsed_markers", "Markers that gave no call.", ["adapter", "reason"])
 _UNKNOWN = Counter("chat_adapters_unknown_tools", "Calls of tools that were not offered.", ["adapter"])
-COUNTERS = (_CALLS, _REPAIRS, _UNPARSED, _UNKNOWN)
+COUNTERS = (_CALLS, _REPAIRS, _COERCIONS, _UNPARSED, _UNKNOWN)
 
 
 class Watch:
@@ -35,6 +38,7 @@ class Watch:
         # All are there from the start, at 0.
         self._calls = _CALLS.labels(name)
         self._repairs = {kind: _REPAIRS.labels(name, kind) for kind in REPAIRS}
+        self._coercions = {kind: _COERCIONS.labels(name, kind) for kind in COERCIONS}
         self._unparsed = {why: _UNPARSED.labels(name, why) for why in MISSES}
         self._unknown = _UNKNOWN.labels(name)
         self._logged_repairs: set[str] = set()
@@ -51,6 +55,8 @@ class Watch:
         for kind, times in parser.repairs.items():
             self._repairs[kind].inc(times)
             self._log_repair(kind)
+        for kind, times in tally.coercions.items():
+            self._coercions[kind].inc(times)
         for why, times in tally.misses.items():
             self._unparsed[why].inc(times)
         if tally.misses and not tally.calls:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any, Literal, Protocol
 
-from ..adapters import ADAPTERS, EXCERPT, REPAIRS, ChatAdaptersError
+from ..adapters import ADAPTERS, COERCIONS, EXCERPT, REPAIRS, ChatAdaptersError
 
 __all__ = [
     "DIALECTS",
@@ -145,6 +145,13 @@ class Settings:
     repairs: frozenset[str] = field(
         default=REPAIRS,
         metadata=_about(_Some(REPAIRS), "What may be put right in a call that is not quite JSON."),
+    )
+    coercions: frozenset[str] = field(
+        default=frozenset(),
+        metadata=_about(
+            _Some(COERCIONS),
+            "What a text in a call may become, where the tool's schema asks for that and takes no such text.",
+        ),
     )
     dialects: frozenset[str] = field(
         default=SAFE_DIALECTS,

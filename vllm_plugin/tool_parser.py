@@ -185,7 +185,11 @@ class AdapterToolParser(ToolParser):
     def _new_parser(self, request: ChatCompletionRequest | ResponsesRequest) -> Parser | ContinuedParser:
         chosen = current_settings()
         parser = Parser(
-            self.format, self._offered, unknown_tools=chosen.unknown_tools, repairs=chosen.repairs
+            self.format,
+            self._offered,
+            unknown_tools=chosen.unknown_tools,
+            repairs=chosen.repairs,
+            coercions=chosen.coercions,
         )
         prefix = _prefix(request)
         return ContinuedParser(parser, prefix) if prefix else parser
