@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
@@ -10,6 +9,7 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from odd_bodies import ODD, places
 from openai import BadRequestError, InternalServerError
 from server import Server
 
@@ -161,44 +161,7 @@ SEEDS: list[tuple[str, dict[str, Any]]] = [
     ),
     ("/tokenize", {"messages": USER, "tools": [FUNCTION]}),
 ]
-ODD: list[Any] = [
-    None,
-    True,
-    False,
-    0,
-    -1,
-    2**63,
-    1.5,
-    "",
-    "x",
-    "get_weather",
-    "a b",
-    "\ud800",
-    "天气",
-    [],
-    {},
-]
-ODD += [
-    [[]],
-    [None],
-    {"": None},
-    "int",
-    {"type": "int"},
-    [1, 2],
-    "auto",
-    "required",
-    {"name": "f"},
-    "x" * 300,
-]
 KEYS = ["functions", "function_call", "tools", "tool_choice", "name", "type", "parameters", "function", "x"]
-
-
-def places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Every place in a body: what it is in, and its key there."""
-    for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-        yield value, key
-        if isinstance(inner, dict | list):
-            yield from places(inner)
 
 
 @st.composite

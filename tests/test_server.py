@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from families import of_families
 from openai import BadRequestError, InternalServerError
-from recorded import as_sent, load, output, reading, recorded, script, tools_of
+from recorded import as_sent, before_stop, load, output, reading, recorded, script, tools_of
 from replies import Reply, ask, faults, tool
 from server import DUMMY, Server, ServerFailed
 from tiny import FAMILIES, write_tiny_checkpoint
 
-from chat_adapters.adapters import ADAPTERS, Adapter, Format, PythonCall, Tool, get, read_template
+from chat_adapters.adapters import ADAPTERS, Adapter, PythonCall, Tool, get, read_template
 from chat_adapters.toolkit.checks import reply_of
 from chat_adapters.toolkit.writing import write_arguments, write_reply
 from chat_adapters.vllm_plugin import MODE
@@ -77,11 +77,6 @@ def replays(server: Server, adapter: Adapter) -> Iterator[dict[Path, Both]]:
         pool.shutdown(cancel_futures=True)
 
 
-def before_stop(format: Format, text: str) -> str:
-    """What is left of a reply when the server has looked for stop strings."""
-    return min((text.partition(stop)[0] for stop in format.stop_strings), key=len, default=text)
-
-
 def through_vllm(adapter: Adapter, folder: Path, seen: str) -> tuple[str, list[tuple[str, object]]]:
     """What the caller gets of a recorded reply: its `reading`, but for three things that happen on the way.
 
@@ -94,7 +89,7 @@ def through_vllm(adapter: Adapter, folder: Path, seen: str) -> tuple[str, list[t
         message["content"] or "",
         [(call["name"], call["arguments"]) for call in message["tool_calls"]],
     )
-    left = before_stop(adapter.format, seen)
+    left = before_stop(seen, adapter.format.stop_strings)
     if left != output(folder):
         functions = [one["function"] for one in tools_of(folder)]
         tools = [Tool(function["name"], function.get("parameters")) for function in functions]
@@ -109,7 +104,7 @@ def test_auto_reads_what_models_have_written(
 ) -> None:
     whole, streamed = (future.result() for future in replays[value])
     content, calls = through_vllm(adapter, value, server.seen(output(value)))
-    if before_stop(adapter.format, output(value)) == output(value):
+    if before_stop(output(value), adapter.format.stop_strings) == output(value):
         assert server.text(whole.token_ids) == server.seen(script(adapter, output(value)))
     assert (whole.content, [(name, json.loads(text)) for name, text in whole.calls]) == (content, calls)
     assert whole.finish_reason == ("tool_calls" if calls else "stop")

@@ -1,12 +1,23 @@
 """What models have written: the recorded replies in `fixtures/`, and the requests that they answer."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from chat_adapters.adapters import Adapter, PythonCall, get
 
-__all__ = ["FIXTURES", "as_sent", "load", "output", "reading", "recorded", "script", "tools_of"]
+__all__ = [
+    "FIXTURES",
+    "as_sent",
+    "before_stop",
+    "load",
+    "output",
+    "reading",
+    "recorded",
+    "script",
+    "tools_of",
+]
 
 FIXTURES = Path(__file__).resolve().parent.parent.parent / "fixtures"
 
@@ -44,6 +55,11 @@ def reading(folder: Path) -> Any:
     names = [name for name in (f"message.{name}" for name in safe) if (folder / f"{name}.json").is_file()]
     messages = [load(folder, name) for name in names or ["message"]]
     return min(messages, key=lambda message: len(message["content"] or ""))
+
+
+def before_stop(text: str, stops: Iterable[str]) -> str:
+    """What is left of a reply when the server has looked for stop strings."""
+    return min((text.partition(stop)[0] for stop in stops), key=len, default=text)
 
 
 def output(folder: Path) -> str:

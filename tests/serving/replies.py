@@ -11,7 +11,7 @@ from openai import BaseModel
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from server import Server
 
-__all__ = ["Reply", "ask", "faults", "gathered", "tool"]
+__all__ = ["Reply", "ask", "faults", "gathered", "read", "tool"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,11 @@ def ask(
         extra_body={"return_token_ids": True, **script, **(extra or {})},
         **request,
     )
+    return read(answer)
+
+
+def read(answer: ChatCompletion | Iterable[ChatCompletionChunk]) -> Reply:
+    """A whole answer, or the chunks of a stream."""
     return _whole(answer) if isinstance(answer, ChatCompletion) else gathered(answer)
 
 

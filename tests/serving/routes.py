@@ -6,12 +6,14 @@ Streams are held to what clients rely on while they are read.
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import replies
+from anthropic.types import Message
+from openai.types.responses import Response
 from server import Server
 
-__all__ = ["ROUTES", "Answer", "Ask", "as_messages_tool", "as_responses_tool"]
+__all__ = ["ROUTES", "SHAPES", "Answer", "Ask", "as_messages_tool", "as_responses_tool"]
 
 Calls = tuple[tuple[str, str], ...]
 
@@ -48,57 +50,90 @@ class Ask:
         return {**given, **({"vllm_xargs": {"replay_ids": list(self.replay)}} if self.replay else {})}
 
 
-def chat(server: Server, ask: Ask, stream: bool) -> Answer:
-    reply = replies.ask(
-        server,
-        stream=stream,
-        extra=ask.extra,
-        messages=[{"role": "user", "content": ask.question}],
-        tools=ask.tools,
-        max_tokens=ask.max_tokens,
+def chat_request(ask: Ask) -> dict[str, Any]:
+    return {
+        "messages": [{"role": "user", "content": ask.question}],
+        "tools": ask.tools,
+        "max_tokens": ask.max_tokens,
         **({} if ask.choice is None else {"tool_choice": ask.choice}),
-    )
-    return Answer(reply.content, reply.calls, reply.finish_reason, len(reply.token_ids))
+    }
 
 
-def responses(server: Server, ask: Ask, stream: bool) -> Answer:
+def responses_request(ask: Ask) -> dict[str, Any]:
     choice: Any = ask.choice
     if isinstance(choice, dict):
         choice = {"type": "function", "name": choice["function"]["name"]}
-    tools: Any = [as_responses_tool(tool) for tool in ask.tools]
-    answer: Any = server.client.responses.create(
-        model=server.name,
-        input=ask.question,
-        tools=tools,
-        max_output_tokens=ask.max_tokens,
-        stream=stream,
-        store=False,
-        extra_body=ask.extra,
+    return {
+        "input": ask.question,
+        "tools": [as_responses_tool(tool) for tool in ask.tools],
+        "max_output_tokens": ask.max_tokens,
+        "store": False,
         **({} if choice is None else {"tool_choice": choice}),
-    )
-    response = final_response(answer) if stream else answer
+    }
+
+
+def messages_request(ask: Ask) -> dict[str, Any]:
+    choice: Any = {"auto": {"type": "auto"}, "required": {"type": "any"}}.get(str(ask.choice))
+    if isinstance(ask.choice, dict):
+        choice = {"type": "tool", "name": ask.choice["function"]["name"]}
+    return {
+        "messages": [{"role": "user", "content": ask.question}],
+        "tools": [as_messages_tool(tool) for tool in ask.tools],
+        "max_tokens": ask.max_tokens,
+        **({} if choice is None else {"tool_choice": choice}),
+    }
+
+
+def read_chat(answer: Any) -> Answer:
+    reply = replies.read(answer)
+    return Answer(reply.content, reply.calls, reply.finish_reason, len(reply.token_ids))
+
+
+def read_response(answer: Any) -> Answer:
+    response: Any = answer if isinstance(answer, Response) else final_response(answer)
     calls = tuple((item.name, item.arguments) for item in response.output if item.type == "function_call")
     finish = {"completed": "tool_calls" if calls else "stop", "incomplete": "length"}[response.status]
     return Answer(response.output_text, calls, finish, response.usage.output_tokens)
 
 
-def messages(server: Server, ask: Ask, stream: bool) -> Answer:
-    choice: Any = {"auto": {"type": "auto"}, "required": {"type": "any"}}.get(str(ask.choice))
-    if isinstance(ask.choice, dict):
-        choice = {"type": "tool", "name": ask.choice["function"]["name"]}
-    tools: Any = [as_messages_tool(tool) for tool in ask.tools]
-    answer: Any = server.anthropic.messages.create(
-        model=server.name,
-        messages=[{"role": "user", "content": ask.question}],
-        tools=tools,
-        max_tokens=ask.max_tokens,
-        stream=stream,
-        extra_body=ask.extra,
-        **({} if choice is None else {"tool_choice": choice}),
-    )
-    text, calls, reason, tokens = (streamed_message if stream else whole_message)(answer)
+def read_message(answer: Any) -> Answer:
+    read = whole_message if isinstance(answer, Message) else streamed_message
+    text, calls, reason, tokens = read(answer)
     names = {"tool_use": "tool_calls", "max_tokens": "length", "end_turn": "stop", "stop_sequence": "stop"}
     return Answer(text, calls, names[reason], tokens)
+
+
+class Shape(NamedTuple):
+    """How a route is asked and read: its own fields of a request, and what an answer, or the events of one, say."""
+
+    request: Callable[[Ask], dict[str, Any]]
+    read: Callable[[Any], Answer]
+
+
+SHAPES = {
+    "/v1/chat/completions": Shape(chat_request, read_chat),
+    "/v1/responses": Shape(responses_request, read_response),
+    "/v1/messages": Shape(messages_request, read_message),
+}
+
+
+def chat(server: Server, ask: Ask, stream: bool) -> Answer:
+    reply = replies.ask(server, stream=stream, extra=ask.extra, **chat_request(ask))
+    return Answer(reply.content, reply.calls, reply.finish_reason, len(reply.token_ids))
+
+
+def responses(server: Server, ask: Ask, stream: bool) -> Answer:
+    create: Any = server.client.responses.create
+    return read_response(
+        create(model=server.name, stream=stream, extra_body=ask.extra, **responses_request(ask))
+    )
+
+
+def messages(server: Server, ask: Ask, stream: bool) -> Answer:
+    create: Any = server.anthropic.messages.create
+    return read_message(
+        create(model=server.name, stream=stream, extra_body=ask.extra, **messages_request(ask))
+    )
 
 
 ROUTES: dict[str, Callable[[Server, Ask, bool], Answer]] = {

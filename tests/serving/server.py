@@ -145,6 +145,12 @@ class Server:
         self._process.wait()
         self._process = None
 
+    @property
+    def pid(self) -> int:
+        """The API server's process; the engine's are its children."""
+        assert self._process is not None, "the server does not run"
+        return self._process.pid
+
     @cached_property
     def client(self) -> OpenAI:
         """One for all requests, of any thread: making one takes longer than a short reply."""
