@@ -66,8 +66,9 @@ class Fuzzed:
         tools = [Tool(name, ASKED) for name in (*NAMES, "python")[: 4 + dice % 2]]
         unknown_tools: Literal["forward", "content"] = "content" if dice & 2 else "forward"
         repairs = REPAIRS if dice & 12 else frozenset()
-        coercions = COERCIONS if dice & 16 else frozenset()
-        format = self._formats[(dice >> 5) % len(self._formats)]
+        # One in four: the schema is read anew each time.
+        coercions = frozenset() if dice & 48 else COERCIONS
+        format = self._formats[(dice >> 6) % len(self._formats)]
         cuts = [(dice >> shift) % (len(text) + 1) for shift in (4, 18)]
 
         def way(deltas: list[str]) -> Reading:
@@ -82,7 +83,7 @@ class Fuzzed:
             tuple(map(type, whole.events)),
             tuple(whole.repairs),
             tuple(whole.tally.coercions),
-            dice & 31,
+            dice & 63,
         )
         if shape not in self._seen:
             self._seen.add(shape)
