@@ -13,7 +13,7 @@ VOCABULARIES := llama-models==0.3.0 dashscope==2.0.2
 # For `make fuzz` alone: wheels are there for Linux and Python 3.11 to 3.13.
 ATHERIS := atheris==3.0.0
 
-.PHONY: setup demo guide guides routes test test-slow fuzz lint clean
+.PHONY: setup demo guide guides routes test test-slow fuzz soak lint clean
 
 setup: $(READY)
 
@@ -49,10 +49,14 @@ fuzz: $(READY)
 	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install $(ATHERIS)
 	FUZZ_SECONDS=$(or $(FUZZ_SECONDS),300) $(BIN)/python tests/fuzz.py $(ADAPTER)
 
+# Thousands of requests on every adapter's server, or ADAPTER's: SOAK_REQUESTS each; of what failed, the log is kept in .soak/.
+soak: $(READY)
+	$(BIN)/python tests/serving/soak.py
+
 lint: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
 clean:
-	rm -rf .venv build dist *.egg-info .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build dist *.egg-info .fuzz .soak .hypothesis .mypy_cache .pytest_cache .ruff_cache
