@@ -22,7 +22,7 @@ COERCIONS = frozenset({"array", "boolean", "integer", "null", "number", "object"
 MAX_TEXT = 65_536
 """Characters of a text that are held back until its end says what it holds; a longer one stays a text."""
 
-_PLAIN = re.compile(r'[^"\\]+|\\(?:[^u]|u.{4})', re.DOTALL)
+_PIECE = re.compile(r'[^"\\]+|\\(?:[^u]|u.{4})|"', re.DOTALL)
 _UP_TO_SIGN = re.compile(r'[^"{}\[\],]+')
 _INTEGER = re.compile(r"-?[0-9]+")
 _NUMBER_BEGINS = "-0123456789"
@@ -59,8 +59,6 @@ class Coercer:
         self._frames: list[_Frame] = []
         self._step: Callable[[str, int], int] = self._between
         self._out: list[str] = []
-        self._cut = ""
-        """The beginning of an escape."""
         self._held: list[str] = []
         """A key so far, or a text that may become something else, with its quotation mark."""
         self._room = 0
@@ -68,9 +66,7 @@ class Coercer:
         """What that text may become."""
 
     def feed(self, text: str) -> str:
-        """Takes the next piece and returns what is certain."""
-        text = self._cut + text
-        self._cut = ""
+        """Takes the next piece, which ends with no half of an escape, and returns what is certain."""
         pos = 0
         while pos < len(text):
             pos = self._step(text, pos)
@@ -80,8 +76,6 @@ class Coercer:
         """What was held back: no more will come, or none that is JSON."""
         if self._step == self._in_candidate:
             self._release()
-        self._out.append(self._cut)
-        self._cut = ""
         return self._take()
 
     def _take(self) -> str:
@@ -127,30 +121,27 @@ class Coercer:
         return self._frames[-1].asked_here() if self._frames else self._asked
 
     def _in_key(self, text: str, pos: int) -> int:
-        end = self._piece(text, pos)
-        piece = text[pos:end]
+        piece = _piece(text, pos)
         self._out.append(piece)
         self._held.append(piece)
         if piece == '"':
             self._frames[-1].key = json.loads("".join(self._held))
             self._step = self._between
-        return end if piece else len(text)
+        return pos + len(piece)
 
     def _in_text(self, text: str, pos: int) -> int:
-        end = self._piece(text, pos)
-        piece = text[pos:end]
+        piece = _piece(text, pos)
         self._out.append(piece)
         if piece == '"':
             self._step = self._between
-        return end if piece else len(text)
+        return pos + len(piece)
 
     def _in_candidate(self, text: str, pos: int) -> int:
         """A text that may become something else; its first character says whether."""
         if len(self._held) == 1 and not any(text[pos] in _BEGINS[kind] for kind in self._wanted):
             self._release()
             return pos
-        end = self._piece(text, pos)
-        piece = text[pos:end]
+        piece = _piece(text, pos)
         self._held.append(piece)
         self._room -= len(piece)
         if piece == '"':
@@ -158,17 +149,7 @@ class Coercer:
             self._step = self._between
         elif self._room < 0:
             self._release()
-        return end if piece else len(text)
-
-    def _piece(self, text: str, pos: int) -> int:
-        """The position behind the next piece of a text: a run, an escape, the mark at its end; `pos` for half an escape."""
-        if text[pos] == '"':
-            return pos + 1
-        found = _PLAIN.match(text, pos)
-        if found:
-            return found.end()
-        self._cut = text[pos:]
-        return pos
+        return pos + len(piece)
 
     def _release(self) -> None:
         """It stays a text."""
@@ -209,6 +190,11 @@ class _Frame:
     def asked_here(self) -> Asked | None:
         """What is asked of the member."""
         return self.asked.inside(self.key) if self.asked and self.key is not None else None
+
+
+def _piece(text: str, pos: int) -> str:
+    """What stands next in a text: a run, an escape, or the mark at its end."""
+    return _PIECE.match(text, pos).group()  # type: ignore[union-attr]  # it matches everywhere
 
 
 def _kind(content: str, wanted: frozenset[str]) -> str | None:

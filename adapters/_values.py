@@ -105,7 +105,7 @@ class Value:
         raise AssertionError
 
     def take(self) -> str:
-        """The JSON that is certain and was not taken yet."""
+        """The JSON that is certain and was not taken yet; it ends with no half of an escape."""
         pieces = self.out
         taken = pieces[0] if len(pieces) == 1 else "".join(pieces)
         pieces.clear()

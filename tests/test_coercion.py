@@ -20,6 +20,7 @@ from chat_adapters.adapters import (
     Tool,
     get,
 )
+from chat_adapters.adapters._asked import MAX_OPTIONS
 from chat_adapters.adapters._coercion import MAX_TEXT
 from chat_adapters.adapters._values import MAX_DEPTH
 from chat_adapters.toolkit.checks import check_cuts, pieces, read
@@ -167,6 +168,13 @@ def test_parameters_may_be_a_list() -> None:
 def test_a_schema_may_contain_itself() -> None:
     written = '{"n": "1", "next": {"next": {"n": "2"}}}'
     assert coerced(TREE, written) == ('{"n": 1, "next": {"next": {"n": 2}}}', {"integer": 2})
+
+
+@pytest.mark.parametrize("count", [MAX_OPTIONS - 1, MAX_OPTIONS])
+def test_of_too_many_alternatives_nothing_is_asked(count: int) -> None:
+    options = {"anyOf": [{"type": "integer", "minimum": number} for number in range(count)]}
+    left = '{"a": 1}' if count < MAX_OPTIONS else '{"a": "1"}'
+    assert coerced(member(options), '{"a": "1"}')[0] == left
 
 
 def test_only_those_that_are_set() -> None:

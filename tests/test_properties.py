@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from chat_adapters.adapters import (
     ADAPTERS,
+    COERCIONS,
     Arguments,
     Call,
     CallBegin,
@@ -41,6 +42,11 @@ from chat_adapters.toolkit.writing import write_arguments, write_reply
 
 NAMES = ("f", "get", "get_weather")
 TOOLS = [Tool(name) for name in NAMES]
+ASKED = {
+    "type": "object",
+    "additionalProperties": {"type": ["integer", "null", "array"], "items": {"type": "boolean"}},
+}
+"""What a tool takes: no text anywhere."""
 every_format = pytest.mark.parametrize("format", FORMATS.values(), ids=FORMATS)
 
 
@@ -52,11 +58,12 @@ def test_any_reply_reads_the_same_for_every_cut_and_loses_nothing(
     text = data.draw(noise(format, NAMES) | written_calls(format, NAMES))
     check_cuts(
         format,
-        TOOLS,
+        [Tool(name, ASKED) for name in NAMES],
         text,
         [data.draw(cuts(text))],
         unknown_tools=data.draw(st.sampled_from(["forward", "content"])),
         repairs=data.draw(st.just(REPAIRS) | st.frozensets(st.sampled_from(sorted(REPAIRS)))),
+        coercions=data.draw(st.sampled_from([frozenset(), COERCIONS])),
     )
 
 
