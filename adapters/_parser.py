@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Literal
 
 from ._answer import Answer
+from ._brackets import skip_brackets
 from ._code_call import CodeCallReader
 from ._errors import ChatAdaptersError, ParserClosedError
 from ._events import Arguments, CallBegin, CallEnd, Event, Markup, Text
@@ -32,7 +33,7 @@ MAX_CANDIDATE = 65_536
 """Characters that are held back for a call that is not announced yet; with more it is text."""
 
 # Of a long text a candidate sees this much at a time: more than anything in it is held back, so that it goes on.
-_WINDOW = 4096
+_WINDOW = 1024
 _READERS: dict[type, Callable[..., CallReader]] = {
     CodeCall: CodeCallReader,
     HeadedCall: HeadedCallReader,
@@ -231,14 +232,19 @@ class Parser:
         form = self._markers.forms[group]
         opener = found.start(group)
         if not form.marked and self._fence.open:
-            self._state = self._read_text
-            self._say_text(text[lead : opener + 1], self._offset + lead)
-            return opener + 1
+            return self._not_begun(text, lead, opener + 1)
         self._awaited = ""
+        if not form.marked and (end := skip_brackets(text, opener)) > opener:
+            return self._not_begun(text, lead, end)
         opening = form.open * prompted + found[group]
         return self._begin_candidate(
             text, lead, opener, found.end() if form.marked else opener, form, Start(opening)
         )
+
+    def _not_begun(self, text: str, lead: int, end: int) -> int:
+        self._state = self._read_text
+        self._say_text(text[lead:end], self._offset + lead)
+        return end
 
     def _begin_candidate(self, text: str, lead: int, opener: int, body: int, form: Form, start: Start) -> int:
         if not self.tally.misses:
@@ -272,7 +278,7 @@ class Parser:
         held = "".join(self._held) + text[pos:after]
         self._no_call("too_long" if call.status == MORE else call.miss, held)
         self._state = self._read_text
-        if not self._form.marked:
+        if not self._form.marked and call.other:
             self._answer = Answer(held[self._start - self._lead :])
             if not self._answer.over:
                 self._state = self._read_answer
@@ -443,7 +449,7 @@ class Parser:
             if found.lastgroup in (CUT, WORD):
                 return None
         repairs = self._call.repairs
-        if repairs.counts["surplus_brace"] or not repairs.make("surplus_brace"):
+        if "surplus_brace" in repairs.counts or not repairs.make("surplus_brace"):
             return self._leave_call(pos)
         self.repairs["surplus_brace"] += 1
         return self._belongs(brace + 1)

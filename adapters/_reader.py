@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from ._decoded_value import DecodedReader, opening_in_string
@@ -31,6 +31,9 @@ class Offered:
 
     def __contains__(self, name: object) -> bool:
         return name in self._parameters
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parameters)
 
     def could_begin(self, start: str) -> bool:
         """Whether some name begins like this."""
@@ -111,6 +114,8 @@ class CallReader:
         """How many closing braces more than opening ones may follow."""
         self.marked = form.marked and not start.in_array
         """A marker of a call was seen."""
+        self.other = True
+        """If it was no call, it may be other JSON."""
         self.miss = "malformed"
         """Why it was no call, if it was none: one of `MISSES`."""
         self._offered = setting.offered
