@@ -6,7 +6,8 @@ from ._values import MORE, ValueReader
 __all__ = ["Answer"]
 
 # Read at a time: of a long text, an answer must not cost what follows it.
-_PIECE = 4096
+_PIECE = 1024
+_NONE = Repairs(frozenset())
 
 
 class Answer:
@@ -16,7 +17,7 @@ class Answer:
 
     def __init__(self, held: str) -> None:
         """`held` is what was read of it while it might have been a call."""
-        self._value = ValueReader(Repairs(frozenset()))
+        self._value = ValueReader(_NONE)
         self._rest = held[self._value.read(held, 0) :]
 
     @property

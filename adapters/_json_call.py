@@ -1,7 +1,8 @@
 """Reads one call written as a JSON object: name, arguments, and whatever stands around them."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 
 from ._format import ARGUMENTS_KEYS, MAX_NAME, NAME_CHARS, NAME_LETTERS, SKIPPED_KEYS, JsonCall
 from ._python_value import PythonReader
@@ -35,15 +36,9 @@ class JsonCallReader(CallReader):
         if form.python:
             self.elements += NAME_LETTERS
         self._depth = 0
-        self._skipped = ValueReader(self.repairs)
-        self._members: dict[str, Callable[[str, int], int | None]] = {
-            "name": self._name,
-            form.name_key: self._name,
-            **dict.fromkeys((*ARGUMENTS_KEYS, form.arguments_key), self._arguments),
-            "function": self._function,
-            **dict.fromkeys(SKIPPED_KEYS, self._other),
-        }
-        self._member: Callable[[str, int], int | None] = self._other
+        self._skipped: ValueReader
+        self._members = _members(form.name_key, form.arguments_key)
+        self._member: _Step
         self._step = self._open
 
     # The steps before the announcement.
@@ -89,19 +84,22 @@ class JsonCallReader(CallReader):
             return skip_white(text, pos)
         if text[pos] == "}":
             return self._close(pos)
+        if text[pos] not in "\"'":
+            return self._no_json(pos)
         match = _KEY.match(text, pos)
         if match is None:
             cut = _KEY_CUT.match(text, pos)
             return None if cut and self._could_be_key(cut[1].strip()) else self._bad(pos)
         written = match[2]
         key = written.strip()
+        member = self._members.get(key)
         if (
-            (not self._certain and key not in self._members)
+            (member is None and not self._certain)
             or (match[1] == "'" and not self.repairs.make("single_quotes"))
             or (key != written and not self.repairs.make("key_blank"))
         ):
             return self._bad(pos)
-        self._member = self._members.get(key, self._other)
+        self._member = partial(member or JsonCallReader._other, self)
         self._step = self._colon
         return match.end()
 
@@ -113,7 +111,7 @@ class JsonCallReader(CallReader):
         if text[pos] in WHITE:
             return skip_white(text, pos)
         if text[pos] != ":":
-            return self._bad(pos)
+            return self._no_json(pos)
         self._step = self._member
         return pos + 1
 
@@ -185,7 +183,11 @@ class JsonCallReader(CallReader):
         if char == ",":
             self._step = self._key
             return pos + 1
-        return self._close(pos) if char == "}" else self._bad(pos)
+        return self._close(pos) if char == "}" else self._no_json(pos)
+
+    def _no_json(self, pos: int) -> int:
+        self.other = False
+        return self._bad(pos)
 
     def _close(self, pos: int) -> int:
         self._step = self._next_member
@@ -245,3 +247,21 @@ class JsonCallReader(CallReader):
         after = self._skipped.read(text, pos)
         self._skipped.out.clear()
         return after
+
+
+_Step = Callable[[str, int], int | None]
+
+
+@cache
+def _members(
+    name_key: str, arguments_key: str
+) -> Mapping[str, Callable[[JsonCallReader, str, int], int | None]]:
+    """The steps at the values of the keys that a call may have."""
+    name, arguments, other = JsonCallReader._name, JsonCallReader._arguments, JsonCallReader._other
+    return {
+        "name": name,
+        name_key: name,
+        **dict.fromkeys((*ARGUMENTS_KEYS, arguments_key), arguments),
+        "function": JsonCallReader._function,
+        **dict.fromkeys(SKIPPED_KEYS, other),
+    }

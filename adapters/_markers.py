@@ -26,6 +26,8 @@ WORD = "word"
 _BETWEEN_TOKENS = re.compile(r"(?<=[>\]])(?=[<\[])")
 _WHITE = r"[ \t\n\r]{0,8}"
 _BLANKS = "[ ]{0,4}"
+# Below a name that has no marker before it only a fence begins a call.
+_NO_LINE = r"(?![ \t\n\r]{0,63}[^ \t\n\r`])"
 _NAME = f"{NAME_CHARS}{{1,{MAX_NAME}}}+"
 
 
@@ -75,7 +77,9 @@ class Markers:
                     cuts.append(f"{turn}{NAME_CHARS}{{0,{MAX_NAME}}}")
                     if where == "text":
                         whole.append(f"(?P<{TURN}>{turn}(?=\n))")
-                        whole.append(f"(?P<{group}>{turn}{_NAME}\n)|(?P<{LINE}>(?<={NAME_CHARS})\n)")
+                        whole.append(
+                            f"(?P<{group}>{turn}{_NAME}\n)|(?P<{LINE}>(?<={NAME_CHARS})\n{_NO_LINE})"
+                        )
                         whole.append(rf"(?P<{WORD}>{NAME_CHARS}\Z)")
                     elif where == "adjacent":
                         whole.append(f"(?P<{group}>(?:{turn})?{_NAME}\n)")

@@ -21,6 +21,8 @@ class Names:
             if isinstance(form, PythonCall):
                 self.form = form
                 self._alias = form.interpreter if offered.interpreter else ""
+        self._sizes = sorted({len(name) for name in (*offered, self._alias)} - {0}, reverse=True)
+        """Their lengths, the longest first."""
 
     def __contains__(self, name: str) -> bool:
         return name in self._offered or (name == self._alias != "")
@@ -31,7 +33,8 @@ class Names:
 
     def ending(self, text: str, low: int, high: int, before: str) -> int | None:
         """Where the longest name begins that ends at `high`, no sooner than `low`; `before` is what stands there."""
-        for place in range(_run(text, low, high), high):
+        run = _run(text, low, high)
+        for place in (high - size for size in self._sizes if size <= high - run):
             joint = text[place - 1] if place > low else before
             if joint not in _JOINTS and text[place:high] in self:
                 return place

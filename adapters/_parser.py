@@ -33,7 +33,7 @@ MAX_CANDIDATE = 65_536
 """Characters that are held back for a call that is not announced yet; with more it is text."""
 
 # Of a long text a candidate sees this much at a time: more than anything in it is held back, so that it goes on.
-_WINDOW = 4096
+_WINDOW = 1024
 _READERS: dict[type, Callable[..., CallReader]] = {
     CodeCall: CodeCallReader,
     HeadedCall: HeadedCallReader,
@@ -281,7 +281,7 @@ class Parser:
         held = "".join(self._held) + text[pos:after]
         self._no_call("too_long" if call.status == MORE else call.miss, held)
         self._state = self._read_text
-        if not self._form.marked:
+        if not self._form.marked and call.other:
             self._answer = Answer(held[self._start - self._lead :])
             if not self._answer.over:
                 self._state = self._read_answer
@@ -456,7 +456,7 @@ class Parser:
             if found.lastgroup in (CUT, WORD):
                 return None
         repairs = self._call.repairs
-        if repairs.counts["surplus_brace"] or not repairs.make("surplus_brace"):
+        if "surplus_brace" in repairs.counts or not repairs.make("surplus_brace"):
             return self._leave_call(pos)
         self.repairs["surplus_brace"] += 1
         return self._belongs(brace + 1)

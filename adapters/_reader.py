@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from ._asked import Asked, asked_by
@@ -33,6 +33,9 @@ class Offered:
 
     def __contains__(self, name: object) -> bool:
         return name in self._parameters
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parameters)
 
     def asked(self, name: str) -> Asked | None:
         """What the tool's schema asks for."""
@@ -119,6 +122,8 @@ class CallReader:
         """How many closing braces more than opening ones may follow."""
         self.marked = form.marked and not start.in_array
         """A marker of a call was seen."""
+        self.other = True
+        """If it was no call, it may be other JSON."""
         self.miss = "malformed"
         """Why it was no call, if it was none: one of `MISSES`."""
         self._offered = setting.offered

@@ -1,7 +1,5 @@
 """What may be put right in a call that is not quite JSON."""
 
-from collections import Counter
-
 __all__ = ["REPAIRS", "Repairs"]
 
 REPAIRS = frozenset(
@@ -29,11 +27,11 @@ class Repairs:
 
     def __init__(self, enabled: frozenset[str] = REPAIRS) -> None:
         self.enabled = enabled
-        self.counts: Counter[str] = Counter()
+        self.counts: dict[str, int] = {}
 
     def make(self, kind: str) -> bool:
         """Counts one repair of this kind; False if it is switched off."""
         if kind not in self.enabled:
             return False
-        self.counts[kind] += 1
+        self.counts[kind] = self.counts.get(kind, 0) + 1
         return True

@@ -40,11 +40,13 @@ class CountedText(str):
 
     start: int
     """Where it begins in the reply."""
+    _hashed: bool
 
     def __new__(cls, text: str, start: int = 0) -> Self:
         """A piece of the reply, which begins there."""
         made = super().__new__(cls, text)
         made.start = start
+        made._hashed = False
         return made
 
     def __getitem__(self, key: SupportsIndex | slice) -> "CountedText":
@@ -68,6 +70,29 @@ class CountedText(str):
         place = str.find(self, cast("str", part))
         COUNT.look(self.start, len(self) if place < 0 else place + 1)
         return place >= 0
+
+    def __hash__(self) -> int:
+        """All is looked at, once: Python keeps it."""
+        if not self._hashed:
+            self._hashed = True
+            COUNT.look(self.start, len(self))
+        return str.__hash__(self)
+
+    def _common(self, other: str) -> None:
+        """The common beginning is looked at, and the character behind it."""
+        size = next(
+            (n for n, (one, two) in enumerate(zip(str(self), other, strict=False), 1) if one != two), 0
+        )
+        COUNT.look(self.start, size or min(len(self), len(other)))
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, str) and len(self) == len(other):
+            self._common(other)
+        return str.__eq__(self, other)
+
+    def __gt__(self, other: str) -> bool:  # the bisection asks the other way round
+        self._common(other)
+        return str.__gt__(self, other)
 
     def startswith(self, prefix: Any, start: Any = 0, end: Any = None) -> bool:
         """The common part is looked at, and the character behind it."""
