@@ -1,7 +1,8 @@
 """The memory of a server's processes, and by how much it grows with each request."""
 
 from collections.abc import Sequence
-from statistics import median, quantiles
+from itertools import combinations
+from statistics import median
 from typing import NamedTuple
 
 import psutil
@@ -35,15 +36,8 @@ def resident(pid: int) -> dict[str, int]:
 
 
 def growth(samples: Sequence[Sample], process: str) -> float:
-    """Bytes a request, from the first third of the samples to the last.
-
-    Of each third the lower quartile counts: what a request in work takes comes on top, and goes again.
-    """
-    third = len(samples) // 3
-    first, last = samples[:third], samples[-third:]
-    more = low(last, process) - low(first, process)
-    return more / (median(one.requests for one in last) - median(one.requests for one in first))
-
-
-def low(samples: Sequence[Sample], process: str) -> float:
-    return quantiles((one.resident[process] for one in samples), n=4)[0]
+    """Bytes a request: the median of what each two samples say, so that one step is not taken for a slope."""
+    return median(
+        (after.resident[process] - before.resident[process]) / (after.requests - before.requests)
+        for before, after in combinations(samples, 2)
+    )

@@ -38,9 +38,13 @@ __all__ = ["Report", "Soak"]
 
 STREAMS, WHOLES = 64, 16
 """How many requests of each are on their way at once."""
-WARM_UP = 0.2
-"""The share of the requests after which memory is to stay as it is."""
-FLAT = {"API server": 2048.0, "engine core": 2048.0}
+PARTS = 10
+"""After each part of the requests the server rests, and its memory is measured."""
+WARM_UP = 2
+"""Parts with as many requests of each kind, so that what is made once is made; then memory is to stay as it is."""
+REST = 2.0
+"""Seconds."""
+FLAT = {"API server": 3072.0, "engine core": 3072.0}
 """Bytes a request by which a process may seem to grow. Of the worker nothing is asked: no code of ours runs in it, and
 torch keeps what it made for each size of a batch."""
 SMALL = (
@@ -77,7 +81,7 @@ class Report:
     @property
     def warm(self) -> list[Sample]:
         """The samples after the warm-up."""
-        return [one for one in self.samples if one.requests >= WARM_UP * self.kinds.total()]
+        return self.samples[WARM_UP - 1 :]
 
 
 class Soak:
@@ -102,10 +106,12 @@ class Soak:
         """What it may have counted besides, where nobody can know."""
 
     def run(self) -> Report:
-        before, began = counters(self._server), time.monotonic()
+        before, logged, began = counters(self._server), len(self._server.log_text()), time.monotonic()
         asyncio.run(self._run())
         self.report.seconds = time.monotonic() - began
-        found = [*self._afterwards(before)]  # which takes away from those there are
+        found = [
+            *self._afterwards(before, self._server.log_text()[logged:])
+        ]  # which takes away from those there are
         self.report.faults += found
         return self.report
 
@@ -115,34 +121,30 @@ class Soak:
         return self._traffic.kinds
 
     async def _run(self) -> None:
-        streams = self._requests * STREAMS // (STREAMS + WHOLES)
-        clients = {
-            True: (STREAMS, iter(range(streams))),
-            False: (WHOLES, iter(range(self._requests - streams))),
-        }
         async with crowd(self._server) as some:
-            watch = asyncio.create_task(self._watch_memory())
-            async with asyncio.TaskGroup() as group:
-                for stream, (many, numbers) in clients.items():
-                    for _ in range(many):
-                        group.create_task(self._client(some, stream, numbers))
-            watch.cancel()
+            for part in range(PARTS):
+                await self._send(some, part)
+                await asyncio.sleep(REST)
+                self.report.samples.append(Sample(self.report.kinds.total(), resident(self._server.pid)))
 
-    async def _client(self, crowd: Crowd, stream: bool, numbers: Iterator[int]) -> None:
+    async def _send(self, crowd: Crowd, part: int) -> None:
+        """A part of the requests, from the first to the last answer."""
+        streams = self._requests * STREAMS // (STREAMS + WHOLES)
+        async with asyncio.TaskGroup() as group:
+            for stream, many, all_ in ((True, STREAMS, streams), (False, WHOLES, self._requests - streams)):
+                numbers = iter(range(all_ * part // PARTS, all_ * (part + 1) // PARTS))
+                for _ in range(many):
+                    group.create_task(self._client(crowd, stream, numbers, part < WARM_UP))
+
+    async def _client(self, crowd: Crowd, stream: bool, numbers: Iterator[int], evenly: bool) -> None:
         """Sends one request after the other."""
         for number in numbers:
-            case = await asyncio.to_thread(self._traffic.case, number, stream)
+            case = await asyncio.to_thread(self._traffic.case, number, stream, evenly)
             self._streams += stream
             self.report.most_streams = max(self.report.most_streams, self._streams)
             outcome = await crowd.send(case)
             self._streams -= stream
             self._note(number, outcome)
-
-    async def _watch_memory(self) -> None:
-        while True:
-            now = resident(self._server.pid)
-            self.report.samples.append(Sample(self.report.kinds.total(), now))
-            await asyncio.sleep(1)
 
     def _note(self, number: int, outcome: Outcome) -> None:
         report, case = self.report, outcome.case
@@ -170,10 +172,9 @@ class Soak:
         if case.judge is None and not case.refused:  # a token of the model's own may be a marker
             self._maybe.update({("unparsed_markers", name, why): 1 for why in MISSES})
 
-    def _afterwards(self, before: Counts) -> Iterator[str]:
+    def _afterwards(self, before: Counts, log: str) -> Iterator[str]:
         """What does not hold when all requests are through."""
         report = self.report
-        log = self._server.log_text()
         lost = [fault for fault in report.faults if LEFT_OUT in fault]
         known = [fault for fault in lost if fault[fault.index(LEFT_OUT) :] in log]
         report.left_out = len(known)
@@ -253,10 +254,8 @@ def table(reports: list[Report]) -> Table:
 
 
 def megabytes(report: Report, process: str) -> str:
-    """At five points of the soak after the warm-up."""
-    last = len(report.warm) - 1
-    places = [round(part * last / 4) for part in range(5)]
-    return " ".join(f"{report.warm[place].resident[process] / 2**20:.1f}" for place in places)
+    """From the warm-up to the end."""
+    return " ".join(f"{one.resident[process] / 2**20:.0f}" for one in report.warm)
 
 
 def keep_log(server: Server, report: Report, console: Console) -> None:
@@ -269,7 +268,7 @@ def keep_log(server: Server, report: Report, console: Console) -> None:
 def main() -> int:
     console = Console(width=180, highlight=False)
     names = [get(os.environ["ADAPTER"]).name] if os.environ.get("ADAPTER") else list(FAMILIES)
-    requests, seed = int(os.environ.get("SOAK_REQUESTS") or 2500), int(os.environ.get("SOAK_SEED") or 0)
+    requests, seed = int(os.environ.get("SOAK_REQUESTS") or 4000), int(os.environ.get("SOAK_SEED") or 0)
     os.environ.update(TIDY)
     reports = []
     for name in names:

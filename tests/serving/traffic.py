@@ -121,10 +121,10 @@ class Traffic:
     def kinds(self) -> list[str]:
         return list(self._kinds)
 
-    def case(self, number: int, stream: bool) -> Case:
-        """A request that asks for a stream, or for a whole answer."""
+    def case(self, number: int, stream: bool, evenly: bool = False) -> Case:
+        """A request that asks for a stream, or for a whole answer; of each kind as many, or as they are weighted."""
         chance = Random(f"{self._seed} {number} {stream}")
-        weights = [weight for weight, _ in self._kinds.values()]
+        weights = [1 if evenly else weight for weight, _ in self._kinds.values()]
         (kind,) = chance.choices(self.kinds, weights)
         return replace(self._kinds[kind][1](chance, stream), kind=kind)
 
@@ -193,7 +193,7 @@ class Traffic:
         if chance.random() < 0.4:
             return replace(case, extra={**case.extra, "padding": PADDING})
         parameters = chance.choice([LISTED, {"type": "object"}])
-        count = chance.randint(200, 500)
+        count = chance.randint(300, 500)
         tools = [tool(f"f{number}", parameters, description=EXPLANATION) for number in range(count)]
         return Case(case.path, SHAPES[case.path].request(Ask(tools)), stream, refused=True, counts=Counter())
 
