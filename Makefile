@@ -13,7 +13,7 @@ VOCABULARIES := llama-models==0.3.0 dashscope==2.0.2
 # For `make fuzz` alone: wheels are there for Linux and Python 3.11 to 3.13.
 ATHERIS := atheris==3.0.0
 
-.PHONY: setup demo guide guides routes test test-slow fuzz lint clean
+.PHONY: setup demo guide guides routes test test-slow fuzz bench lint clean
 
 setup: $(READY)
 
@@ -48,6 +48,10 @@ test-slow: $(READY)
 fuzz: $(READY)
 	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install $(ATHERIS)
 	FUZZ_SECONDS=$(or $(FUZZ_SECONDS),300) $(BIN)/python tests/fuzz.py $(ADAPTER)
+
+# What tool parsers cost, ours beside vLLM's own: minutes, on a machine that does nothing else. docs/performance.md
+bench: $(READY)
+	$(BIN)/python benchmarks/parsers.py
 
 lint: $(READY)
 	$(BIN)/ruff check
