@@ -85,8 +85,8 @@ def _rivals(streams: Found) -> Iterator[Bar]:
 
 def _whole(wholes: Found) -> Iterator[Bar]:
     for point, found in wholes.items():
-        bound = 10 if point.kind == "text" else 20
         for ours in OURS:
+            bound = 10 if point.kind == "text" else 30 if ours.name == PYTHON.name else 20
             what = f"{ours.label}: {point.kind}, {point.size // 1024} kB whole, times json.loads"
             yield Bar(what, found[ours.label]["x"], bound)
         what = f"{PYTHON.label}: {point.kind}, {point.size // 1024} kB whole, times json.loads"

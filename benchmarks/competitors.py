@@ -296,7 +296,7 @@ def stream(competitor: Competitor, cut: Sequence[Delta], request: ChatCompletion
                 for place, delta in enumerate(batch, start + 1)
             ]
         except Exception:  # noqa: BLE001 - whichever it is, the request would end with HTTP 500
-            return Outcome(took, None)
+            return Outcome(took + thread_time() - began, None)
         took += thread_time() - began
         client.take(messages)
     return Outcome(took, client.reply(), client.pieces)
