@@ -5,7 +5,6 @@ parsers.svg into this folder, and a summary into the README. docs/performance.md
 """
 
 import argparse
-import gc
 import json
 import logging
 import platform
@@ -31,13 +30,10 @@ def bench(folder: Path, *, quick: bool = False) -> dict[str, Any]:
     """Measures, writes the three files into the folder, and gives what is in parsers.json."""
     axes, rounds = (QUICK, 1) if quick else (AXES, ROUNDS)
     whole_points = {"one text, 1 kB": Point()} if quick else WHOLE
-    gc.collect()
-    gc.freeze()  # as vLLM's server does once it has started
     streamed = streams(dict.fromkeys(point for points in axes.values() for point in points.values()), rounds)
     read_whole = wholes(whole_points.values(), rounds)
     memory = kept((16 * KILOBYTE, 64 * KILOBYTE) if quick else (64 * KILOBYTE, KILOBYTE * KILOBYTE))
     register = register_ms(1 if quick else 5)
-    gc.unfreeze()
     counts = {"Python's": bytecodes()}
     counts |= {} if quick else {"the machine's": machine()}
     judged, ahead = bars(streamed, read_whole, memory, register), behind(streamed)
