@@ -13,7 +13,7 @@ VOCABULARIES := llama-models==0.3.0 dashscope==2.0.2
 # For `make fuzz` alone: wheels are there for Linux and Python 3.11 to 3.13.
 ATHERIS := atheris==3.0.0
 
-.PHONY: setup demo guide guides routes test test-slow fuzz soak lint clean
+.PHONY: setup demo guide guides routes test test-slow fuzz soak bench lint clean
 
 setup: $(READY)
 
@@ -52,6 +52,10 @@ fuzz: $(READY)
 # Thousands of requests on every adapter's server, or ADAPTER's: SOAK_REQUESTS each; of what failed, the log is kept in .soak/.
 soak: $(READY)
 	$(BIN)/python tests/serving/soak.py
+
+# What tool parsers cost, ours beside vLLM's own: minutes, on a machine that does nothing else. docs/performance.md
+bench: $(READY)
+	$(BIN)/python benchmarks/parsers.py
 
 lint: $(READY)
 	$(BIN)/ruff check

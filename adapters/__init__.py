@@ -3,10 +3,10 @@
 Standard library only: no vLLM, no torch, no transformers.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from ._adapter import Adapter, Dialect, Signs
-from ._choose import choose, look
-from ._coercion import COERCIONS
-from ._continued import ContinuedParser
 from ._errors import (
     ChatAdaptersError,
     CheckpointError,
@@ -30,22 +30,7 @@ from ._format import (
     Tool,
     check_tool_name,
 )
-from ._grammar import Choice, Report, structural_tag
-from ._json_schema import as_json_schema
-from ._offline import (
-    Message,
-    Stops,
-    ToolCall,
-    as_tools,
-    read_message,
-    read_template,
-    stop_token_ids,
-    stops,
-    template_path,
-)
-from ._parser import Parser
-from ._repairs import REPAIRS
-from ._reply import Call, Reply, read_reply
+from ._repairs import COERCIONS, REPAIRS
 from ._tally import EXCERPT, MISSES, Tally
 from ._type_names import NameBudget
 from .chatglm3 import CHATGLM3
@@ -53,6 +38,43 @@ from .internlm2_5 import INTERNLM2_5
 from .llama3_1 import LLAMA3_1
 from .qwen2 import QWEN2
 from .qwen2_5 import QWEN2_5
+
+if TYPE_CHECKING:
+    from ._choose import choose, look
+    from ._continued import ContinuedParser
+    from ._grammar import Choice, Report, structural_tag
+    from ._json_schema import as_json_schema
+    from ._offline import (
+        Message,
+        Stops,
+        ToolCall,
+        as_tools,
+        read_message,
+        read_template,
+        stop_token_ids,
+        stops,
+        template_path,
+    )
+    from ._parser import Parser
+    from ._reply import Call, Reply, read_reply
+else:
+    # What reads and constrains is loaded when it is first asked for: vLLM loads the plugin in processes that do neither.
+    def __getattr__(name: str) -> object:
+        if name in __all__:
+            for module in (
+                "_choose",
+                "_continued",
+                "_grammar",
+                "_json_schema",
+                "_offline",
+                "_parser",
+                "_reply",
+            ):
+                loaded = import_module(f".{module}", __name__)
+                if hasattr(loaded, name):
+                    return getattr(loaded, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "ADAPTERS",

@@ -11,13 +11,10 @@ from collections import Counter
 from collections.abc import Callable
 
 from ._asked import Asked
-from ._repairs import Repairs
+from ._repairs import COERCIONS, Repairs
 from ._values import DONE, MAX_DEPTH, ValueReader
 
-__all__ = ["COERCIONS", "MAX_TEXT", "Coercer"]
-
-COERCIONS = frozenset({"array", "boolean", "integer", "null", "number", "object"})
-"""What a text may become; the names of JSON Schema's types."""
+__all__ = ["MAX_TEXT", "Coercer"]
 
 MAX_TEXT = 65_536
 """Characters of a text that are held back until its end says what it holds; a longer one stays a text."""

@@ -12,7 +12,7 @@ from typing import Literal
 
 from ._answer import Answer
 from ._code_call import CodeCallReader
-from ._coercion import COERCIONS, Coercer
+from ._coercion import Coercer
 from ._errors import ChatAdaptersError, ParserClosedError
 from ._events import Arguments, CallBegin, CallEnd, Event, Markup, Text
 from ._format import CodeCall, Form, Format, HeadedCall, JsonCall, PythonCall, TaggedCall, Tool
@@ -22,7 +22,7 @@ from ._markers import CLOSE, CUT, LINE, PRELUDE, TURN, WORD, Fence, markers_of
 from ._names import Names
 from ._python_call import PythonCallReader
 from ._reader import FENCE, CallReader, Offered, Setting, Start
-from ._repairs import REPAIRS
+from ._repairs import COERCIONS, REPAIRS
 from ._tagged_call import TaggedCallReader
 from ._tally import EXCERPT, Tally
 from ._values import BAD, HOLD, MORE, cut, next_significant

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 
 from ._repairs import Repairs
+from ._runs import Runs
 from ._values import DONE, HOLD, MAX_DEPTH, ValueReader, cut, next_significant, skip_white
 
 __all__ = ["PythonReader"]
@@ -17,7 +18,19 @@ __all__ = ["PythonReader"]
 _KEYWORD = re.compile(r"([^\x00-/:-@\[-^`{-\x7f]{1,256})[ \t\n\r]{0,64}(=|\Z)")
 _UNPACKED = re.compile(r"\*\*[ \t\n\r]{0,64}\{")
 _UNPACKED_CUT = re.compile(r"\*(?:\*[ \t\n\r]{0,64})?\Z")
-_RUN = re.compile(r"""[^"'\\\x00-\x1f]+""")
+_RUNS = Runs(r'\\(?:["\\bfnrt]|u[0-9A-Fa-f]{4})')
+# In a string in single quotes each backslash of a run stands before a letter: a double quote is none that is escaped.
+_SINGLE_RUN = re.compile(r"""[^'\\\x00-\x1f]*+(?:\\(?:[bfnrt]|u[0-9A-Fa-f]{4})[^'\\\x00-\x1f]*+)*+""")
+_TRIPLE_RUN = re.compile(r"""[^"'\\\x00-\x1f]*+""")
+_STRING_RUNS = {'"': _RUNS.string, "'": _SINGLE_RUN}
+# One keyword or member that is whole, with a value that has nothing nested.
+_WHITE = r"[ \t\n\r]*+"
+_QUOTED = r"""'([^"'\\\x00-\x1f]*+)'"""
+_SCALAR = rf"(?:({_RUNS.scalar})|{_QUOTED}|(True|False|None))"
+_PLAIN_KEYWORD = re.compile(
+    rf"([A-Za-z_][A-Za-z0-9_]{{0,255}}+)[ \t\n\r]{{0,64}}+=({_WHITE}){_SCALAR}{_WHITE}(?:,|(?=\)))"
+)
+_PLAIN_MEMBER = re.compile(rf"{_QUOTED}({_WHITE}:{_WHITE}){_SCALAR}({_WHITE}(?:,{_WHITE}(?=[\"'])|(?=\}})))")
 _ESCAPE = re.compile(
     r"""\\(?: ((?:[0-7]{1,2}|x[0-9A-Fa-f]?|u[0-9A-Fa-f]{0,3}|U(?:0(?:0[0-9A-Fa-f]{0,5})?)?|\r)?\Z)
         | (["\\bfnrt]|u[0-9A-Fa-f]{4})
@@ -46,13 +59,14 @@ class PythonReader(ValueReader):
     A parenthesis may be a tuple or mean nothing: what stands in it is kept until a comma or its end tells.
     """
 
-    __slots__ = ("_members", "_parens", "_quote")
+    __slots__ = ("_count", "_parens", "_quote")
+    _runs = _RUNS
 
     def __init__(self, repairs: Repairs) -> None:
         super().__init__(repairs)
         self._stack = [_CALL]
         self._step = self._keyword
-        self._members = 0
+        self._count = 0
         self._parens: list[int] = []
         """Where in `out` the bracket of each undecided parenthesis belongs."""
         self._quote = ""
@@ -83,6 +97,10 @@ class PythonReader(ValueReader):
             return self._replace(pos, skip_white(text, pos), "")
         if char == ")":
             return self._close_call(pos)
+        plain = _PLAIN_KEYWORD.match(text, pos)
+        if plain:
+            name, white, *value = plain.groups()
+            return self._replace(pos, plain.end(), f'{self._member()}"{name}": {white}{_written(*value)}')
         keyword = _KEYWORD.match(text, pos)
         if keyword and keyword[1].isidentifier():
             if not keyword[2]:
@@ -112,14 +130,14 @@ class PythonReader(ValueReader):
     def _member(self) -> str:
         """What stands before the next key of the arguments."""
         self.opened = True
-        self._members += 1
-        return "{" if self._members == 1 else ", "
+        self._count += 1
+        return "{" if self._count == 1 else ", "
 
     def _close_call(self, pos: int) -> int:
         self._stack.pop()
         self.opened = True
         self.status = DONE
-        return self._replace(pos, pos + 1, "}" if self._members else "{}")
+        return self._replace(pos, pos + 1, "}" if self._count else "{}")
 
     # Containers.
 
@@ -141,6 +159,8 @@ class PythonReader(ValueReader):
             self._replace(pos, pos + 1, "")
             self._parens.append(len(self.out))
             return pos + 1
+        if self._stack[-1] == _LIST and (after := self._items(text, pos)) > pos:
+            return after
         return self._literal(text, pos)
 
     def _first_item(self, text: str, pos: int) -> int | None:
@@ -158,7 +178,12 @@ class PythonReader(ValueReader):
             return skip_white(text, pos)
         if text[pos] == "}":
             return self._close(pos)
-        return self._key(text, pos, str)
+        plain = _PLAIN_MEMBER.match(text, pos)
+        if plain:
+            key, colon, *value, behind = plain.groups()
+            return self._replace(pos, plain.end(), f'"{key}"{colon}{_written(*value)}{behind}')
+        after = self._members(text, pos)
+        return after if after > pos else self._key(text, pos, str)
 
     def _key(self, text: str, pos: int, before: Callable[[], str]) -> int | None:
         """A key, which JSON wants to be a string: what `json.dumps` makes of it."""
@@ -309,9 +334,11 @@ class PythonReader(ValueReader):
         return self._quote
 
     def _string(self, text: str, pos: int) -> int | None:
-        run = _RUN.match(text, pos)
-        if run:
-            return run.end()
+        end = _STRING_RUNS.get(self._quote, _TRIPLE_RUN).match(text, pos).end()  # type: ignore[union-attr]  # it matches everywhere
+        if end > pos:
+            if self._quote == "'" and '"' in (plain := text[pos:end]):
+                return self._replace(pos, end, plain.replace('"', '\\"'))
+            return end
         char = text[pos]
         if char == "\\":
             return self._escape(text, pos)
@@ -365,3 +392,10 @@ class PythonReader(ValueReader):
     def _bad(self, pos: int) -> int:
         self._release()
         return super()._bad(pos)
+
+
+def _written(as_json: str | None, quoted: str | None, constant: str | None) -> str:
+    """What a scalar is in JSON, of which one spelling is given."""
+    if as_json is not None:
+        return as_json
+    return f'"{quoted}"' if constant is None else _KEYS[constant]

@@ -1,6 +1,6 @@
-"""What may be put right in a call that is not quite JSON."""
+"""What may be put right in a call that is not quite JSON, or not quite what its schema asks for."""
 
-__all__ = ["REPAIRS", "Repairs"]
+__all__ = ["COERCIONS", "REPAIRS", "Repairs"]
 
 REPAIRS = frozenset(
     {
@@ -18,6 +18,9 @@ REPAIRS = frozenset(
     }
 )
 """The names of all repairs."""
+
+COERCIONS = frozenset({"array", "boolean", "integer", "null", "number", "object"})
+"""What a text may become; the names of JSON Schema's types."""
 
 
 class Repairs:

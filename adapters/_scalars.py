@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 
 from ._places import Place, Words, error, number, shown, text
 
@@ -25,20 +26,6 @@ MAX_PATTERN = 2000  # characters
 # xgrammar's own e-mail admits the escape \a, which is not JSON.
 EMAIL = r"^[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+$"
 FORMATS = frozenset({"date", "date-time", "duration", "hostname", "ipv4", "ipv6", "time", "uri", "uuid"})
-
-# The patterns that xgrammar compiles to what they mean, for strings that need no escape: printable ASCII, no
-# look-around, word boundary, back reference or Unicode class, anchors at the ends alone, small repetitions.
-PATTERN = re.compile(
-    r"""\^? (?: [^\\[\](){}"^$*+?\x00-\x1f\x7f-\U0010ffff] | \((?:\?:|(?!\?)) | \)
-        | (?: [*+?] | \{[0-9]{1,3}(?:,[0-9]{0,3})?\} ) \?? (?![*+?{])
-        | \\ (?: [dDwWsS] | [-^$.*+?()[\]{}|/@_:;,!\#%&=<>~'`\ ] | u(?!00|[dD][89a-fA-F])[0-9a-fA-F]{4} )
-        | \[ (?: [^\\[\]^&"\x00-\x1f\x7f-\U0010ffff]
-            | \\ (?: [^a-zA-Z0-9\s\\"] | [dDwWsS] | u(?!00|[dD][89a-fA-F])[0-9a-fA-F]{4} ) )+ \]
-        | \[\^ (?: [^\\[\]^&\x00-\x1f\x7f-\U0010ffff]
-            | \\ (?: [^a-zA-Z0-9\s] | [dDwWsSnrt] | u(?![dD][89a-fA-F])[0-9a-fA-F]{4} ) )+ \]
-    )* \$?""",
-    re.VERBOSE,
-)
 
 
 def string(words: Words, at: Place, report: Report) -> Schema | None:
@@ -67,7 +54,7 @@ def _pattern(words: Words, at: Place, report: Report) -> str:
         return ""
     # Beyond ASCII xgrammar compiles a pattern another way, which admits raw quotes.
     pattern = re.sub(r"[\u0080-\uffff]", lambda char: f"\\u{ord(char[0]):04x}", pattern)
-    if not PATTERN.fullmatch(pattern) or _states(pattern) > MAX_STATES:
+    if not _plain_patterns().fullmatch(pattern) or _states(pattern) > MAX_STATES:
         report((*at, "pattern"))
         return ""
     try:
@@ -76,6 +63,26 @@ def _pattern(words: Words, at: Place, report: Report) -> str:
         message = f"{shown(pattern)} is not a regular expression: {failure}"
         raise error((*at, "pattern"), message) from failure
     return pattern
+
+
+@cache
+def _plain_patterns() -> re.Pattern[str]:
+    """What matches the patterns that xgrammar compiles to what they mean, for strings that need no escape: printable
+    ASCII, no look-around, word boundary, back reference or Unicode class, anchors at the ends alone, small repetitions.
+
+    Compiled for the first pattern there is, and not in every process that loads the plugin: it takes 10 ms.
+    """
+    return re.compile(
+        r"""\^? (?: [^\\[\](){}"^$*+?\x00-\x1f\x7f-\U0010ffff] | \((?:\?:|(?!\?)) | \)
+            | (?: [*+?] | \{[0-9]{1,3}(?:,[0-9]{0,3})?\} ) \?? (?![*+?{])
+            | \\ (?: [dDwWsS] | [-^$.*+?()[\]{}|/@_:;,!\#%&=<>~'`\ ] | u(?!00|[dD][89a-fA-F])[0-9a-fA-F]{4} )
+            | \[ (?: [^\\[\]^&"\x00-\x1f\x7f-\U0010ffff]
+                | \\ (?: [^a-zA-Z0-9\s\\"] | [dDwWsS] | u(?!00|[dD][89a-fA-F])[0-9a-fA-F]{4} ) )+ \]
+            | \[\^ (?: [^\\[\]^&\x00-\x1f\x7f-\U0010ffff]
+                | \\ (?: [^a-zA-Z0-9\s] | [dDwWsSnrt] | u(?![dD][89a-fA-F])[0-9a-fA-F]{4} ) )+ \]
+        )* \$?""",
+        re.VERBOSE,
+    )
 
 
 def _states(pattern: str) -> int:

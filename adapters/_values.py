@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 
 from ._repairs import Repairs
+from ._runs import Runs
 
 __all__ = [
     "BAD",
@@ -36,7 +37,7 @@ HOLD = 64
 
 WHITE = " \t\n\r"
 _WHITE_RUN = re.compile(r"[ \t\n\r]*")
-_RUN = re.compile(r'[^"\\\x00-\x1f]*')
+_RUNS = Runs(r'\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})')
 _RUN_SINGLE = re.compile(r"""[^'"\\\x00-\x1f]*""")
 _ESCAPE = re.compile(r'\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4}|(?P<cut>(?:u[0-9A-Fa-f]{0,3})?\Z))')
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
@@ -116,6 +117,7 @@ class ValueReader(Value):
     """Reads one value that is JSON, or nearly."""
 
     __slots__ = ("_digits", "_is_key", "_mark", "_number", "_stack", "_step", "_text", "repairs")
+    _runs = _RUNS
 
     def __init__(self, repairs: Repairs, *, inside: bool = False) -> None:
         """With `inside` it starts inside an object, after a member: it is DONE at that object's end."""
@@ -158,6 +160,8 @@ class ValueReader(Value):
         char = text[pos]
         if char in WHITE:
             return skip_white(text, pos)
+        if self._stack and self._stack[-1] == "[" and (after := self._items(text, pos)) > pos:
+            return after
         if char in "\"'":
             return self._open_string(char, pos, is_key=False)
         if char in "{[":
@@ -196,7 +200,23 @@ class ValueReader(Value):
             return skip_white(text, pos)
         if char not in "\"'":
             return self._bad(pos)
-        return self._open_string(char, pos, is_key=True)
+        after = self._members(text, pos)
+        return after if after > pos else self._open_string(char, pos, is_key=True)
+
+    def _members(self, text: str, pos: int) -> int:
+        """Members that are plain and whole, all at once; the position is the next key's, or the closing brace's."""
+        end = self._runs.members.match(text, pos).end()  # type: ignore[union-attr]  # it matches everywhere
+        if end > pos:
+            self.opened = True
+            self._step = self._next if text[end] == "}" else self._next_key
+        return end
+
+    def _items(self, text: str, pos: int) -> int:
+        """Items that are plain and whole, all at once; the position is the next one's, or the closing bracket's."""
+        end = self._runs.items.match(text, pos).end()  # type: ignore[union-attr]  # it matches everywhere
+        if end > pos and text[end] == "]":
+            self._step = self._next
+        return end
 
     def _colon(self, text: str, pos: int) -> int | None:
         if text[pos] in WHITE:
@@ -260,7 +280,7 @@ class ValueReader(Value):
         return self._replace(pos, pos + 1, '"')
 
     def _string(self, text: str, pos: int) -> int | None:
-        end = _RUN.match(text, pos).end()  # type: ignore[union-attr]  # it matches everywhere
+        end = self._runs.string.match(text, pos).end()  # type: ignore[union-attr]  # it matches everywhere
         if end > pos:
             return end
         if text[pos] == '"':

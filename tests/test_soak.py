@@ -12,7 +12,7 @@ REQUESTS = 600
 
 @pytest.mark.parametrize("server", ["llama3_1"], indirect=True, scope="session")
 def test_a_server_stands_a_crowd(server: Server) -> None:
-    soak = Soak(server, REQUESTS, seed=1, flat={})  # so few show no leak
+    soak = Soak(server, REQUESTS, seed=1, flat={}, parts=3)  # so few show no leak
     report = soak.run()
     assert not report.faults, "\n".join(report.faults)
     assert report.kinds.total() == REQUESTS

@@ -4,10 +4,23 @@ import logging
 import multiprocessing
 import os
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from ..adapters import ADAPTERS
-from .openai_compat import OpenAICompat
 from .settings import changed, current_settings
+
+if TYPE_CHECKING:
+    from .openai_compat import OpenAICompat
+else:
+
+    def __getattr__(name: str) -> object:
+        """The middleware, which vLLM looks up here if it is asked for one."""
+        if name != "OpenAICompat":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from .openai_compat import OpenAICompat
+
+        return OpenAICompat
+
 
 __all__ = ["AUTO", "MODE", "TESTED", "OpenAICompat", "register"]
 

@@ -190,7 +190,10 @@ def counted_engine() -> Any:
         del sys.modules[name]
     sys.modules["re"] = counting
     try:
-        return importlib.import_module(PACKAGE)
+        engine = importlib.import_module(PACKAGE)
+        for name in engine.__all__:  # some are loaded when they are asked for
+            getattr(engine, name)
+        return engine
     finally:
         sys.modules["re"] = re
         for name in [name for name in sys.modules if name.startswith(PACKAGE)]:

@@ -1,0 +1,106 @@
+"""The numbers as tables in Markdown."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bars import Bar, Behind
+from competitors import COMPETITORS, FLOOR, OURS, PEERS, PYTHON
+from grid import Point
+
+__all__ = ["into_readme", "report", "summary"]
+
+Measured = Mapping[str, Mapping[str, Any]]
+BEGIN, END = "<!-- made by `make bench` -->", "<!-- end -->"
+CELLS = """\
+Medians. The floor in microseconds, on the machine of this run. **wrong**: text or calls did not come out as they went in.
+A dash: too slow to be run there."""
+NAMES = [each.label for each in COMPETITORS]
+
+
+def report(
+    axes: Mapping[str, Mapping[str, Point]],
+    streams: Mapping[Point, Measured],
+    wholes: Mapping[str, Measured],
+    counts: Mapping[str, Mapping[str, float]],
+    judged: Sequence[Bar],
+    behind: Iterable[Behind],
+) -> str:
+    """All of it."""
+    labels = {point: f"{axis}: {label}" for axis, points in axes.items() for label, point in points.items()}
+    parts = [
+        "# What tool parsers cost",
+        "Made by `make bench` with parsers.json and parsers.svg; docs/performance.md says what the numbers mean.",
+        "## What must hold",
+        _judged(judged),
+        "## A streamed delta, times the floor",
+        CELLS,
+        _table(["", *NAMES], [[label, *_row(streams[point])] for point, label in labels.items()]),
+        "## Where a peer is ahead of the adapter for the same text",
+        "Peers with a format of their own are compared with the slowest adapter.",
+        _table(
+            ["point", "adapter", "peer", "ours, times the peer", "why"],
+            [[labels[one.point], one.ours, one.peer, f"{one.ratio:.2f}", one.reason] for one in behind],
+        ),
+        "## A whole reply, times `json.loads` of its arguments",
+        _wholes(wholes),
+        "## Instructions of the parser alone, a delta",
+        "One call of 1 kB in deltas of 4 characters; what the floor takes is left out.",
+        _counts(counts),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def summary(judged: Sequence[Bar]) -> str:
+    """What the README says."""
+    held = sum(bar.holds for bar in judged)
+    return f"{held} of {len(judged)} bounds hold in the last run: [benchmarks/parsers.md](benchmarks/parsers.md)."
+
+
+def into_readme(text: str, readme: Path) -> None:
+    """Puts the text between the two comments that are there for it; a README without them stays as it is."""
+    before, begin, rest = readme.read_text("utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if begin and end:
+        readme.write_text(f"{before}{begin}\n{text}\n{end}{after}", "utf-8")
+
+
+def _judged(judged: Sequence[Bar]) -> str:
+    rows = [
+        [bar.what, f"{bar.found:.2f}", f"{'at least' if bar.at_least else 'at most'} {bar.bound:g}", "yes" if bar.holds else "**no**"]
+        for bar in judged
+    ]  # fmt: skip
+    return _table(["", "measured", "must be", "holds"], rows)
+
+
+def _row(found: Measured) -> list[str]:
+    floor = found[FLOOR.label]["us"]
+    return [f"{floor:.1f} us", *(_cell(found.get(name), floor) for name in NAMES[1:])]
+
+
+def _cell(found: Mapping[str, Any] | None, floor: float) -> str:
+    if found is None:
+        return "-"
+    return f"{found['us'] / floor:.1f}" if found["right"] else "**wrong**"
+
+
+def _wholes(wholes: Mapping[str, Measured]) -> str:
+    names = [each.label for each in (*OURS, PYTHON, *PEERS)]
+    rows = [
+        [label, *(f"{found[name]['x']:.1f}" if found[name]["right"] else "**wrong**" for name in names)]
+        for label, found in wholes.items()
+    ]
+    return _table(["", *names], rows)
+
+
+def _counts(counts: Mapping[str, Mapping[str, float]]) -> str:
+    rows = [
+        [name, *(f"{count[name]:,.0f}" if name in count else "-" for count in counts.values())]
+        for name in NAMES[1:]
+    ]
+    return _table(["", *counts], rows)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
