@@ -72,7 +72,8 @@ else:
             ):
                 loaded = import_module(f".{module}", __name__)
                 if hasattr(loaded, name):
-                    return getattr(loaded, name)
+                    globals()[name] = getattr(loaded, name)  # and is not asked for again
+                    return globals()[name]
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

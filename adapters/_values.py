@@ -160,8 +160,6 @@ class ValueReader(Value):
         char = text[pos]
         if char in WHITE:
             return skip_white(text, pos)
-        if self._stack and self._stack[-1] == "[" and (after := self._items(text, pos)) > pos:
-            return after
         if char in "\"'":
             return self._open_string(char, pos, is_key=False)
         if char in "{[":
@@ -182,8 +180,16 @@ class ValueReader(Value):
             return skip_white(text, pos)
         if text[pos] == "]":
             return self._close_array(pos)
-        self._step = self._value
+        self._step = self._item
         return pos
+
+    def _item(self, text: str, pos: int) -> int:
+        if text[pos] in WHITE:
+            return skip_white(text, pos)
+        after = self._items(text, pos)
+        if after == pos:
+            self._step = self._value
+        return after
 
     def _first_key(self, text: str, pos: int) -> int | None:
         char = text[pos]
@@ -245,7 +251,7 @@ class ValueReader(Value):
             return None
         if text[held] == closer and self.repairs.make("trailing_comma"):
             return self._replace(pos, pos + 1, "")
-        self._step = self._value if closer == "]" else self._next_key
+        self._step = self._item if closer == "]" else self._next_key
         return pos + 1
 
     def _close_array(self, pos: int) -> int:

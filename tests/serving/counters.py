@@ -30,7 +30,7 @@ def counted(adapter: Adapter, replies: Iterable[str], *names: str) -> Counts:
     tools = [Tool(name) for name in names]
     counts: Counts = Counter()
     for text in replies:
-        counts += counts_of(adapter, read(adapter.format, tools, [text]))
+        counts += counts_of(adapter, read(adapter.with_dialects(), tools, [text]))
     return counts
 
 
