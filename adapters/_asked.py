@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 from ._errors import SchemaError
-from ._schema import Parameters, normalise
+from ._schema import Parameters, kind_of, normalise
 
 __all__ = ["Asked", "asked_by"]
 
@@ -12,7 +12,6 @@ Schema = Mapping[str, object]
 
 MAX_OPTIONS = 64
 """Alternatives at one place; where a schema has more, nothing is asked."""
-_KINDS = {bool: "boolean", int: "integer", float: "number", str: "string", type(None): "null", list: "array"}
 
 
 def asked_by(parameters: Parameters) -> "Asked | None":
@@ -81,7 +80,7 @@ class _Places:
 
 def _kinds(option: Schema) -> list[str]:
     if "enum" in option:
-        return [_KINDS.get(type(value), "object") for value in cast("list[object]", option["enum"])]
+        return [kind_of(value) for value in cast("list[object]", option["enum"])]
     return [str(option["type"])] if "type" in option else []
 
 

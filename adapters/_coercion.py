@@ -173,11 +173,10 @@ class Coercer:
 class _Frame:
     """An object or array that is open, and which of its members is being read."""
 
-    __slots__ = ("asked", "is_object", "key")
+    __slots__ = ("asked", "key")
 
     def __init__(self, asked: Asked | None, *, is_object: bool) -> None:
         self.asked = asked
-        self.is_object = is_object
         self.key: str | int | None = None if is_object else 0
         """A name or a number; None where a name is to come."""
 

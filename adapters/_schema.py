@@ -23,7 +23,7 @@ from ._places import Place, Words, error, list_, mapping, number, said, shown, t
 from ._scalars import HIGHEST, LOWEST, MAX_COUNT, counts, integer, is_short, number_, string
 from ._type_names import NameBudget
 
-__all__ = ["Normalised", "Parameters", "Work", "normalise"]
+__all__ = ["Normalised", "Parameters", "Work", "kind_of", "normalise"]
 
 Parameters = Words | Sequence[object] | bool | None
 Schema = dict[str, object]
@@ -161,7 +161,7 @@ class _Reader:
             for word in [word for word in flat if word not in COMBINING]:
                 self.report((*at, word))
             values = list_(flat["enum"], (*at, "enum"))
-            return self.literals([value for value in values if _within(_kind(value), kinds)], at)
+            return self.literals([value for value in values if _within(kind_of(value), kinds)], at)
         if "any" in kinds:
             return {}
         return self.union([self.typed(kind, flat, at) for kind in kinds], at)
@@ -190,7 +190,7 @@ class _Reader:
             out.setdefault("additionalProperties", True)
         if "enum" in out and "type" in out:
             kinds = self.kinds(out, at)
-            if not any(_within(_kind(value), kinds) for value in list_(out["enum"], (*at, "enum"))):
+            if not any(_within(kind_of(value), kinds) for value in list_(out["enum"], (*at, "enum"))):
                 self.report((*at, "enum"))  # strings for an array, say: the type is what calls follow
                 del out["enum"]
         parts = [*list_(out.pop("allOf", []), (*at, "allOf"))]
@@ -448,7 +448,8 @@ def _together(a: object, b: object) -> object:
     return a if a is b or (a == b and repr(a) == repr(b)) else {"allOf": [a, b]}
 
 
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
+    """The name of a JSON value's type; of a number without a fraction it is `integer`."""
     match value:
         case bool():
             return "boolean"

@@ -73,6 +73,11 @@ def test_a_bar_says_what_it_found(found: Any) -> None:
     } == {*ADAPTERS}
 
 
+def test_loading_the_plugin_takes_a_moment(found: Any) -> None:
+    """However busy the machine is: the bound of `make bench` is 50."""
+    assert 0 < found["loading the plugin, ms"] < 300
+
+
 def test_the_instructions_are_few(found: Any) -> None:
     """The same on every machine: at most so many of Python's a delta beyond the floor, and fewer than any peer."""
     count = found["instructions a delta"]["Python's"]

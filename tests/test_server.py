@@ -12,7 +12,7 @@ import pytest
 from families import of_families
 from openai import BadRequestError, InternalServerError
 from recorded import as_sent, before_stop, load, output, reading, recorded, script, tools_of
-from replies import Reply, ask, faults, tool
+from replies import TIME, WEATHER, Reply, ask, faults, tool
 from server import DUMMY, Server, ServerFailed
 from tiny import FAMILIES, write_tiny_checkpoint
 
@@ -23,18 +23,6 @@ from chat_adapters.vllm_plugin import MODE
 
 pytestmark = pytest.mark.server
 
-WEATHER = tool(
-    "get_weather",
-    {
-        "type": "object",
-        "properties": {
-            "city": {"type": "string", "maxLength": 12},
-            "days": {"type": "integer", "minimum": 1, "maximum": 14},
-        },
-        "required": ["city"],
-    },
-)
-TIME = tool("get_time", {"type": "object", "properties": {"zone": {"enum": ["UTC", "CET"]}}})
 USER = [{"role": "user", "content": "What is the weather in Paris?"}]
 PARIS = ("get_weather", '{"city": "Paris", "days": 3}')
 NOW = ("get_time", "{}")

@@ -11,7 +11,7 @@ from openai import BaseModel
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from server import Server
 
-__all__ = ["Reply", "ask", "faults", "gathered", "read", "tool"]
+__all__ = ["TIME", "WEATHER", "Reply", "ask", "faults", "gathered", "read", "tool"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,21 @@ def tool(name: str, parameters: object = None, **more: object) -> dict[str, Any]
     """A tool as the API takes it."""
     function = {"name": name, **({} if parameters is None else {"parameters": parameters}), **more}
     return {"type": "function", "function": function}
+
+
+WEATHER = tool(
+    "get_weather",
+    {
+        "type": "object",
+        "properties": {
+            "city": {"type": "string", "maxLength": 12},
+            "days": {"type": "integer", "minimum": 1, "maximum": 14},
+        },
+        "required": ["city"],
+    },
+)
+TIME = tool("get_time", {"type": "object", "properties": {"zone": {"enum": ["UTC", "CET"]}}})
+"""Two tools whose calls stay short, whoever writes them: a model with random weights, too."""
 
 
 def ask(

@@ -23,13 +23,13 @@ from counters import Counts, counters
 from crowd import Crowd, Outcome, crowd
 from judges import LEFT_OUT
 from memory import PROCESSES, Sample, growth, resident
-from replies import ask
+from replies import WEATHER, ask
 from rich.console import Console
 from rich.table import Table
 from scripts import QUESTION
 from server import DUMMY, Server, ServerFailed
 from tiny import FAMILIES, write_tiny_checkpoint
-from traffic import WEATHER, Case, Leave, Traffic
+from traffic import Case, Leave, Traffic
 
 from chat_adapters.adapters import MISSES, UnknownAdapterError, get
 from chat_adapters.toolkit.writing import write_reply

@@ -14,7 +14,7 @@ from counters import Counts
 from judges import Judge, same, text_is, valid_calls
 from odd_bodies import ODD, places
 from recorded import before_stop
-from replies import tool
+from replies import TIME, WEATHER, tool
 from routes import SHAPES, Ask
 from scripts import QUESTION, Script, drawn, prepare, said
 from server import Server
@@ -28,18 +28,6 @@ __all__ = ["CHAT", "MESSAGES", "RESPONSES", "Case", "Leave", "Traffic"]
 CHAT, RESPONSES, MESSAGES = SHAPES
 PATHS = tuple(SHAPES)
 
-WEATHER = tool(
-    "get_weather",
-    {
-        "type": "object",
-        "properties": {
-            "city": {"type": "string", "maxLength": 12},
-            "days": {"type": "integer", "minimum": 1, "maximum": 14},
-        },
-        "required": ["city"],
-    },
-)
-TIME = tool("get_time", {"type": "object", "properties": {"zone": {"enum": ["UTC", "CET"]}}})
 LISTED = [{"name": "city", "type": "str"}, {"name": "days", "type": "int"}]
 CITIES = ("Paris", "北京", "", "{x}", "a, b", "it's")
 """No more than the schema allows, and nothing to escape: to xgrammar, a string with a limit has no escapes."""
