@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ._adapter import Adapter, Dialect, Signs
 from ._errors import (
+    AdapterLoadError,
     ChatAdaptersError,
     CheckpointError,
     FormatError,
@@ -30,6 +31,7 @@ from ._format import (
     Tool,
     check_tool_name,
 )
+from ._registry import AUTO, Registry
 from ._repairs import COERCIONS, REPAIRS
 from ._tally import EXCERPT, MISSES, Tally
 from ._type_names import NameBudget
@@ -79,11 +81,13 @@ else:
 
 __all__ = [
     "ADAPTERS",
+    "AUTO",
     "COERCIONS",
     "EXCERPT",
     "MISSES",
     "REPAIRS",
     "Adapter",
+    "AdapterLoadError",
     "Arguments",
     "Call",
     "CallBegin",
@@ -106,6 +110,7 @@ __all__ = [
     "Parser",
     "ParserClosedError",
     "PythonCall",
+    "Registry",
     "Reply",
     "Report",
     "SchemaError",
@@ -135,10 +140,8 @@ __all__ = [
     "template_path",
 ]
 
-ADAPTERS: dict[str, Adapter] = {
-    adapter.name: adapter for adapter in (CHATGLM3, INTERNLM2_5, LLAMA3_1, QWEN2, QWEN2_5)
-}
-"""Every adapter by its name; a new one is one line here."""
+ADAPTERS = Registry((CHATGLM3, INTERNLM2_5, LLAMA3_1, QWEN2, QWEN2_5))
+"""Every adapter by its name, with those that other installed packages bring; a new one of ours is one line here."""
 
 
 def get(name: str) -> Adapter:
@@ -146,6 +149,7 @@ def get(name: str) -> Adapter:
 
     Raises:
         UnknownAdapterError: there is none; the message lists those there are.
+        AdapterLoadError: another package brings it, and it cannot be used; the message says why.
     """
     try:
         return ADAPTERS[name]

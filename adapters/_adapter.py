@@ -50,6 +50,10 @@ class Adapter:
     """What its fine-tunes write; `with_dialects` gives the format that has them."""
     signs: tuple[Signs, ...] = ()
     """How `auto` recognises a checkpoint that knows all these tokens: by any of these."""
+    package: str = "chat_adapters.templates"
+    """Where its chat template is, `<name>.jinja`; and `generation/<name>/generation_config.json`, if it has one."""
+    trims: bool = False
+    """Its template takes white space off both ends of what is said, as the official one does."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):

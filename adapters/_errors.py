@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 __all__ = [
+    "AdapterLoadError",
     "ChatAdaptersError",
     "CheckpointError",
     "FormatError",
@@ -28,6 +29,13 @@ class UnknownAdapterError(ChatAdaptersError):
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
         super().__init__(f"there is no adapter {name!r}; the adapters are: {', '.join(sorted(known))}")
+
+
+class AdapterLoadError(ChatAdaptersError):
+    """An adapter of another package is registered, and cannot be used."""
+
+    def __init__(self, adapter: str, why: str) -> None:
+        super().__init__(f"{adapter} cannot be used: {why}")
 
 
 class UnknownDialectError(ChatAdaptersError):

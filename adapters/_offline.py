@@ -79,7 +79,7 @@ def as_tools(tools: Iterable[Mapping[str, Any]]) -> list[Tool]:
 
 def template_path(adapter: Adapter) -> Path:
     """The file of the family's chat template, for `vllm serve --chat-template`."""
-    return Path(str(files("chat_adapters.templates") / f"{adapter.name}.jinja"))
+    return Path(str(files(adapter.package) / f"{adapter.name}.jinja"))
 
 
 def read_template(adapter: Adapter) -> str:

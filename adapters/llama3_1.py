@@ -44,5 +44,6 @@ LLAMA3_1 = Adapter(
         # A list of names and parentheses may be a link: `[get_time()](https://...)`.
         Dialect("python_list", (replace(_CALL, python=True), replace(_TAGGED, python=True)), safe=False),
     ),
+    trims=True,
     signs=(Signs(template="<|start_header_id|>"),),
 )

@@ -12,7 +12,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..adapters import ADAPTERS, Adapter, CheckpointError, UnknownAdapterError, get, template_path
+from ..adapters import (
+    ADAPTERS,
+    Adapter,
+    AdapterLoadError,
+    CheckpointError,
+    UnknownAdapterError,
+    get,
+    template_path,
+)
 from ..vllm_plugin import AUTO
 from .checkpoint import Checkpoint, NoCheckpointError, locate, read
 from .doctor import Diagnosis, examine
@@ -199,5 +207,5 @@ def report_to(console: Console, name: str, diagnosis: Diagnosis, *, quiet: bool 
 def adapter_of(name: str) -> Adapter:
     try:
         return get(name)
-    except UnknownAdapterError as error:
+    except (UnknownAdapterError, AdapterLoadError) as error:
         raise typer.BadParameter(str(error)) from None

@@ -33,7 +33,7 @@ MIDDLEWARE = "--middleware"
 
 def generation_folder(adapter: Adapter) -> Path | None:
     """The folder with the family's stop tokens; None where checkpoints name them themselves."""
-    folder = Path(str(files("chat_adapters.vllm_plugin") / "generation" / adapter.name))
+    folder = Path(str(files(adapter.package) / "generation" / adapter.name))
     return folder if folder.is_dir() else None
 
 

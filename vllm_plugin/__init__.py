@@ -6,7 +6,7 @@ import os
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from ..adapters import ADAPTERS
+from ..adapters import ADAPTERS, AUTO
 from .settings import changed, current_settings
 
 if TYPE_CHECKING:
@@ -24,9 +24,6 @@ else:
 
 __all__ = ["AUTO", "MODE", "TESTED", "OpenAICompat", "register"]
 
-AUTO = "auto"
-"""The parser name that leaves the choice of the adapter to the checkpoint."""
-
 MODE = "chat_adapters"
 """The tokenizer mode in which contents cannot hold special tokens."""
 
@@ -41,8 +38,8 @@ _PARSERS = f"{__name__}.tool_parser"
 def register() -> None:
     """Makes each adapter known as `--tool-call-parser NAME`, and `auto`; `--tokenizer-mode`; InternLM2's configuration.
 
-    It imports what vLLM has imported anyway, and can be called any number of times. The parsers, their grammars and
-    the tokenizer mode are loaded when one is chosen.
+    It imports what vLLM has imported anyway, and can be called any number of times. The parsers, their grammars, the
+    tokenizer mode and the adapters of other packages are loaded when one is chosen.
 
     Raises:
         SettingsError: a variable `CHAT_ADAPTERS_*` is wrong; the server does not start.

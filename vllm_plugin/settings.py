@@ -29,7 +29,7 @@ OF_THE_SUITE = frozenset({f"{PREFIX}SHARED"})
 """Variables that the tests read: they set nothing, and a server started beside the tests is to start."""
 
 
-_EVERY_DIALECT = [dialect for adapter in ADAPTERS.values() for dialect in adapter.dialects]
+_EVERY_DIALECT = [dialect for adapter in ADAPTERS.builtin.values() for dialect in adapter.dialects]
 DIALECTS = frozenset(dialect.name for dialect in _EVERY_DIALECT)
 SAFE_DIALECTS = DIALECTS - {dialect.name for dialect in _EVERY_DIALECT if not dialect.safe}
 """Those that are safe in every family that has them: a name is set for all."""

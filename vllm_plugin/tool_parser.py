@@ -53,7 +53,7 @@ from ._vllm import (
     register_vllm_structural_tag,
 )
 from ._watch import Watch, shortened
-from .settings import current_settings
+from .settings import DIALECTS, current_settings
 
 __all__ = ["AdapterToolParser", "AutoToolParser", "tool_parser_class"]
 
@@ -225,9 +225,15 @@ def tool_parser_class(adapter: Adapter) -> type[AdapterToolParser]:
     key = f"chat_adapters.{adapter.name}"
     register_vllm_structural_tag(key)(_structural_tag_builder(adapter))
     wanted = current_settings().dialects
+    # The settings know our own families' dialects: one that only another package has is on if it is safe.
+    on = [
+        each.name
+        for each in adapter.dialects
+        if (each.name in wanted if each.name in DIALECTS else each.safe)
+    ]
     own = {
         "adapter": adapter,
-        "format": adapter.with_dialects(each.name for each in adapter.dialects if each.name in wanted),
+        "format": adapter.with_dialects(on),
         "watch": Watch(adapter),
         "structural_tag_model": key,
     }
