@@ -10,7 +10,7 @@ from ._adapter import Adapter
 from ._errors import TokenizerError, ToolNameError
 from ._format import Tool
 from ._parser import Parser
-from ._reply import read_reply
+from ._reply import Reply, read_reply
 
 __all__ = [
     "Message",
@@ -144,13 +144,24 @@ def read_message(
         UnknownDialectError: the family has no such dialect.
         ChatAdaptersError: there is no such coercion.
     """
-    while stop := next((token for token in adapter.stop_tokens if text.endswith(token)), None):
-        text = text.removesuffix(stop)
+    text = without_stops(adapter, text)
     offered = as_tools(tools)
     unknown: Literal["forward", "content"] = "forward" if offered else "content"
     format = adapter.with_dialects(dialects)
     parser = Parser(format, offered, unknown_tools=unknown, coercions=frozenset(coercions))
-    content, calls = read_reply(parser, text)
+    return as_message(read_reply(parser, text))
+
+
+def without_stops(adapter: Adapter, text: str) -> str:
+    """The reply without the stop tokens at its end."""
+    while stop := next((token for token in adapter.stop_tokens if text.endswith(token)), None):
+        text = text.removesuffix(stop)
+    return text
+
+
+def as_message(reply: Reply) -> Message:
+    """The reply as OpenAI has it."""
+    content, calls = reply
     if not calls:
         return {"role": "assistant", "content": content}
     return {
