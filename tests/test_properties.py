@@ -12,15 +12,12 @@ from chat_adapters.adapters import (
     ADAPTERS,
     COERCIONS,
     Arguments,
-    Call,
     CallBegin,
     CallEnd,
     ContinuedParser,
     Event,
     Format,
     Parser,
-    PythonCall,
-    Reply,
     Text,
     Tool,
     read_reply,
@@ -30,15 +27,11 @@ from chat_adapters.adapters._repairs import REPAIRS, Repairs
 from chat_adapters.adapters._values import HOLD, MORE, ValueReader
 from chat_adapters.toolkit.checks import check_cuts, pieces, read, reply_of
 from chat_adapters.toolkit.strategies import (
-    arguments,
-    contents,
     cuts,
     json_values,
     noise,
-    tool_names,
     written_calls,
 )
-from chat_adapters.toolkit.writing import write_arguments, write_reply
 
 NAMES = ("f", "get", "get_weather")
 TOOLS = [Tool(name) for name in NAMES]
@@ -67,22 +60,6 @@ def test_any_reply_reads_the_same_for_every_cut_and_loses_nothing(
     )
 
 
-@every_format
-@given(data=st.data())
-def test_what_a_model_was_trained_to_write_is_read_back(format: Format, data: st.DataObject) -> None:
-    names = data.draw(st.lists(tool_names(), min_size=1, max_size=4, unique=True))
-    calls = data.draw(st.lists(st.tuples(st.sampled_from(names), arguments()), min_size=1, max_size=3))
-    content = data.draw(contents(format))
-    written = [(name, json.dumps(value, ensure_ascii=data.draw(st.booleans()))) for name, value in calls]
-    text = write_reply(format, *written, text=content)
-    check_cuts(format, [Tool(name) for name in names], text, [data.draw(cuts(text))])
-    reply = reply_of(format, [Tool(name) for name in names], text)
-    assert reply.content == content
-    assert [(call.name, json.loads(call.arguments)) for call in reply.calls] == calls
-    if not isinstance(format.call, PythonCall):
-        assert reply.calls == tuple(Call(*call) for call in written)
-
-
 @given(value=json_values(), indent=st.sampled_from([None, 0, 2]), data=st.data())
 def test_valid_json_leaves_byte_for_byte_with_no_repair(
     value: object, indent: int | None, data: st.DataObject
@@ -94,26 +71,6 @@ def test_valid_json_leaves_byte_for_byte_with_no_repair(
     end = reader.read(text + " ", 0)
     assert reader.status != MORE
     assert "".join(reader.out).rstrip(" ") == text[:end].rstrip(" ") == text.rstrip(" ")
-
-
-@every_format
-@given(value=arguments())
-def test_arguments_leave_as_they_are_written(format: Format, value: dict[str, object]) -> None:
-    """Behind the announcement no more is held back than the longest marker, or one escape."""
-    begin, body = format.call.begin("f"), write_arguments(format.call, value)
-    longest = max(len(begin), *(len(form.close) for form in format.forms), len("\\u0000"))
-    announced = 2  # a brace and a quote
-    if isinstance(format.call, PythonCall):
-        body += ")"
-        announced = 1 + max((body.find(":"), body.find("=")))
-    parser = Parser(format, TOOLS)
-    parser.feed(begin)
-    given_out = ""
-    for fed, char in enumerate(body, 1):
-        given_out += "".join(event.text for event in parser.feed(char) if isinstance(event, Arguments))
-        assert fed - len(given_out) <= longest or fed <= announced
-    assert json.loads(given_out) == value
-    assert given_out == body or isinstance(format.call, PythonCall)
 
 
 @every_format
@@ -143,18 +100,6 @@ def test_a_candidate_that_never_decides_becomes_text(format: Format, filler: str
         )
         assert said or len(parser._rest) + sum(map(len, parser._held)) <= MAX_CANDIDATE + 1000
     check_cuts(format, TOOLS, text[: MAX_CANDIDATE + 500], [])
-
-
-@every_format
-@given(data=st.data())
-def test_a_cut_reply_never_completes_a_call_that_was_not(format: Format, data: st.DataObject) -> None:
-    whole = format.call.begin("f") + write_arguments(format.call, data.draw(arguments()))
-    if isinstance(format.call, PythonCall):
-        whole += ")"
-    cut = data.draw(st.integers(0, len(whole) - 1))
-    reading = read(format, TOOLS, [whole[:cut]])
-    assert not any(isinstance(event, CallEnd) and event.complete for event in reading.events)
-    assert reply_of(format, TOOLS, whole[:cut]) == Reply(whole[:cut], ())
 
 
 @every_format

@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 
 pytest.importorskip("xgrammar", reason="xgrammar is not installed; it comes with vLLM")
 
-from triangle import admits, compile_ebnf, walk
 
 from chat_adapters.adapters import SchemaError
 from chat_adapters.adapters._digits import decimals, integers
 from chat_adapters.adapters._patterns import written
 from chat_adapters.adapters._python_grammar import SCRIPTS, keyword_arguments
 from chat_adapters.adapters._schema import normalise
+from chat_adapters.toolkit.grammars import admits, compile_ebnf, walk
 from chat_adapters.toolkit.strategies import instances, json_values, tool_sets
 
 Json = Any

@@ -89,11 +89,11 @@ def test_what_differs_where_nothing_is_set_is_of_uncertain_meaning(replies: list
 @pytest.mark.parametrize("name", ADAPTERS)
 def test_real_tool_sets(name: str, shared_dir: Path, request: pytest.FixtureRequest) -> None:
     pytest.importorskip("xgrammar", reason="xgrammar comes with vLLM, which is not installed")
-    from triangle import Subject, admits, compile_grammar, turn
+    from chat_adapters.toolkit.grammars import admits, compile_grammar
+    from chat_adapters.toolkit.kit_case import Subject
+    from chat_adapters.toolkit.kit_triangle import turn
 
-    subject = Subject(
-        ADAPTERS[name], (Path(__file__).parent.parent / "templates" / f"{name}.jinja").read_text("utf-8")
-    )
+    subject = Subject(ADAPTERS[name])
     everything = rows(shared_dir / "corpus" / "bfcl_calls.jsonl")
     for number, row in enumerate(everything):
         tools = {tool["function"]["name"]: tool["function"].get("parameters") for tool in row["tools"]}

@@ -22,6 +22,7 @@ from ..adapters import (
     template_path,
 )
 from ..vllm_plugin import AUTO
+from .check import check
 from .checkpoint import Checkpoint, NoCheckpointError, locate, read
 from .doctor import Diagnosis, examine
 from .launch import docker, exec_server, generation_folder, merge, server, vllm_version
@@ -43,6 +44,8 @@ def list_adapters() -> None:
         table.add_row(adapter.name, adapter.models)
     Console().print(table)
 
+
+app.command()(check)
 
 Name = Annotated[str, typer.Argument(help="The adapter's name.")]
 

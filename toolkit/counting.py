@@ -7,12 +7,15 @@ class of text that counts.
 import importlib
 import re
 import sys
+from dataclasses import fields, is_dataclass
+from functools import cache
 from types import ModuleType
 from typing import Any, Self, SupportsIndex, cast
 
 import regex
 
 PACKAGE = "chat_adapters.adapters"
+__all__ = ["COUNT", "CountedText", "counted_engine", "translated"]
 
 
 class Count:
@@ -179,11 +182,12 @@ class CountedPattern:
         return min(high, end - pos)
 
 
+@cache
 def counted_engine() -> Any:
     """The adapters' package, imported once more; what is imported elsewhere stays as it is."""
     counting = ModuleType("re")
     vars(counting).update(vars(re))
-    vars(counting)["compile"] = lambda *arguments: CountedPattern(re.compile(*arguments))
+    vars(counting).update(compile=lambda *arguments: CountedPattern(re.compile(*arguments)))
     kept = {name: module for name, module in sys.modules.items() if name.startswith(PACKAGE)}
     parent = sys.modules[PACKAGE.partition(".")[0]]
     for name in kept:
@@ -200,3 +204,13 @@ def counted_engine() -> Any:
             del sys.modules[name]
         sys.modules.update(kept)
         vars(parent)["adapters"] = kept[PACKAGE]
+
+
+def translated(value: Any) -> Any:
+    """The same description of a format, made of the classes of the engine that counts."""
+    if isinstance(value, tuple):
+        return tuple(map(translated, value))
+    if not is_dataclass(value):
+        return value
+    kind = getattr(counted_engine(), type(value).__name__)
+    return kind(**{field.name: translated(getattr(value, field.name)) for field in fields(value)})
