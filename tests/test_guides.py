@@ -1,18 +1,14 @@
 """The programs of the guides that people come from, as files that know nothing of these tests; see `serving/guides.py`."""
 
 import json
-import re
-import shlex
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from guides import missing, replayed, run_batch, why_not
 from programs import BATCH, EXERCISE, GUIDES, Guide
 from server import Server
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "guides.md"
 ON_A_SERVER = [
     pytest.param(family, guide, stream, id=f"{family}-{guide.name}{'-streamed' * stream}")
     for guide in GUIDES
@@ -65,18 +61,3 @@ def test_each_reply_of_the_queue_is_one_request_s(tmp_path: Path, monkeypatch: p
     assert script(own, None, []) == ([9], [])
     assert script(second, None, []) == ([3], [])
     assert script(none, None, []) is None
-
-
-@pytest.mark.usefixtures("vllm_installed")
-def test_vllm_takes_the_commands_of_the_page() -> None:
-    """Those of the guides, as far as they are vLLM's, and ours."""
-    from vllm.entrypoints.launchers.cli_args import make_arg_parser
-    from vllm.utils.argparse_utils import FlexibleArgumentParser
-
-    page = PAGE.read_text("utf-8").replace("\\\n", "")
-    commands = re.findall(r"^    (?:vllm serve|python -m vllm\S+) (.+)$", page, re.MULTILINE)
-    assert len(commands) == 6
-    for command in commands:
-        words = shlex.split(re.sub(r"\$\(.+?\)", "FOLDER", command))
-        parser: Any = FlexibleArgumentParser  # it has no types
-        make_arg_parser(parser()).parse_args(words)  # ends the test where it refuses
