@@ -13,7 +13,7 @@ VOCABULARIES := llama-models==0.3.0 dashscope==2.0.2
 # For `make fuzz` alone: wheels are there for Linux and Python 3.11 to 3.13.
 ATHERIS := atheris==3.0.0
 
-.PHONY: setup demo guide guides routes test test-slow fuzz soak bench lint clean
+.PHONY: setup demo guide guides routes test test-slow fuzz soak bench lint docs release-check clean
 
 setup: $(READY)
 
@@ -62,5 +62,13 @@ lint: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+# The pages of docs/ as a site in site/, which needs no network, neither here nor in a browser.
+docs: $(READY)
+	$(BIN)/python -m mkdocs build --strict
+
+# Builds sdist and wheel, looks into them, and runs the suite, or SUITE of it, against the wheel; tests/release.py says how.
+release-check: $(READY)
+	$(BIN)/python tests/release.py
+
 clean:
-	rm -rf .venv build dist *.egg-info .fuzz .soak .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build dist site *.egg-info .fuzz .soak .hypothesis .mypy_cache .pytest_cache .ruff_cache
