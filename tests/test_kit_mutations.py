@@ -208,6 +208,8 @@ def test_a_broken_description_is_found(defect: str) -> None:
 def test_an_adapter_without_template_is_told_where_one_belongs() -> None:
     with pytest.raises(Failed, match=r"no chat template lamp\.jinja in the package chat_adapters_lantern"):
         CHECKS["spellings"](Subject(replace(LANTERN, name="lamp")))
+    with pytest.raises(Failed, match=r"no package nowhere\.at_all: set the adapter's `package`"):
+        CHECKS["spellings"](Subject(replace(LANTERN, package="nowhere.at_all")))
 
 
 # Grammars that are not the parser's
@@ -303,7 +305,8 @@ def test_a_failure_shows_a_shrunk_case_its_cut_and_its_trace(monkeypatch: pytest
     first, last = cut.removeprefix("cut:   ").split(" | ")
     assert f"reply: {first[:-1]}{last[1:]}" == reply
     assert trace == "trace:"
-    assert [step.split(": ")[0].strip() for step in steps] == [first, last, "the end"]
+    for step, fed in zip(steps, (first, last, "the end"), strict=True):
+        assert step.startswith(f"  {fed}: ")
     assert "Text(" in steps[0]  # which should have waited
 
 

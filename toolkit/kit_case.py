@@ -44,7 +44,12 @@ class Subject:
         """
         if self.own_template is not None:
             return self.own_template
-        path = template_path(self.adapter)
+        try:
+            path = template_path(self.adapter)
+        except ModuleNotFoundError:
+            raise Failed(
+                f"there is no package {self.adapter.package}: set the adapter's `package` to yours"
+            ) from None
         if not path.is_file():
             raise Failed(
                 f"there is no chat template {path.name} in the package {self.adapter.package}: "
