@@ -22,7 +22,7 @@ from ..adapters import (
     read_reply,
 )
 
-__all__ = ["Reading", "check_cuts", "check_reading", "pieces", "read", "reply_of"]
+__all__ = ["Parser", "Reading", "check_cuts", "check_reading", "pieces", "read", "reply_of"]
 
 
 class Reading(NamedTuple):

@@ -137,8 +137,8 @@ def _same(path: Path, golden: str, made: str) -> None:
 
 
 def _difference(golden: str, made: str) -> Iterable[str]:
-    lines = (text.splitlines(keepends=True) for text in (golden, made))
-    return (repr(line)[1:-1] for line in unified_diff(*lines, "golden", "made now", n=1))
+    before, after = golden.splitlines(keepends=True), made.splitlines(keepends=True)
+    return (repr(line)[1:-1] for line in unified_diff(before, after, "golden", "made now", n=1))
 
 
 def _pretty(value: object) -> str:
