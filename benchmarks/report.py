@@ -7,6 +7,7 @@ from typing import Any
 from bars import Bar, Behind
 from competitors import COMPETITORS, FLOOR, OURS, PEERS, PYTHON
 from grid import Point
+from tables import table
 
 __all__ = ["into_readme", "report", "summary"]
 
@@ -35,10 +36,10 @@ def report(
         _judged(judged),
         "## A streamed delta, times the floor",
         CELLS,
-        _table(["", *NAMES], [[label, *_row(streams[point])] for point, label in labels.items()]),
+        table(["", *NAMES], [[label, *_row(streams[point])] for point, label in labels.items()]),
         "## Where a peer is ahead of the adapter for the same text",
         "Peers with a format of their own are compared with the slowest adapter.",
-        _table(
+        table(
             ["point", "adapter", "peer", "ours, times the peer", "why"],
             [[labels[one.point], one.ours, one.peer, f"{one.ratio:.2f}", one.reason] for one in behind],
         ),
@@ -70,7 +71,7 @@ def _judged(judged: Sequence[Bar]) -> str:
         [bar.what, f"{bar.found:.2f}", f"{'at least' if bar.at_least else 'at most'} {bar.bound:g}", "yes" if bar.holds else "**no**"]
         for bar in judged
     ]  # fmt: skip
-    return _table(["", "measured", "must be", "holds"], rows)
+    return table(["", "measured", "must be", "holds"], rows)
 
 
 def _row(found: Measured) -> list[str]:
@@ -90,7 +91,7 @@ def _wholes(wholes: Mapping[str, Measured]) -> str:
         [label, *(f"{found[name]['x']:.1f}" if found[name]["right"] else "**wrong**" for name in names)]
         for label, found in wholes.items()
     ]
-    return _table(["", *names], rows)
+    return table(["", *names], rows)
 
 
 def _counts(counts: Mapping[str, Mapping[str, float]]) -> str:
@@ -98,9 +99,4 @@ def _counts(counts: Mapping[str, Mapping[str, float]]) -> str:
         [name, *(f"{count[name]:,.0f}" if name in count else "-" for count in counts.values())]
         for name in NAMES[1:]
     ]
-    return _table(["", *counts], rows)
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return table(["", *counts], rows)
