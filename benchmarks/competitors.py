@@ -26,6 +26,7 @@ __all__ = [
     "OURS",
     "PEERS",
     "PYTHON",
+    "RIVALS",
     "Call",
     "Competitor",
     "Delta",
@@ -222,6 +223,7 @@ PEERS = [
         longest=_SIXTEEN,
     ),
 ]  # fmt: skip
+RIVALS = [peer for peer in PEERS if peer.rival]
 PYTHON = _OF["chatglm3"]._replace(write=_python, spelling="Python literals")
 """Arguments as Python's own `repr` writes them, with single quotes."""
 FLOOR = Competitor(floor.FLOOR, _OF["llama3_1"].write)

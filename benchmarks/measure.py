@@ -12,7 +12,7 @@ from statistics import median
 from time import thread_time
 from typing import Any
 
-from competitors import COMPETITORS, OURS, PEERS, PYTHON, Competitor, deltas, ours, stream, whole
+from competitors import COMPETITORS, OURS, PEERS, PYTHON, RIVALS, Competitor, deltas, ours, stream, whole
 from grid import Point, reply_of, request_of
 
 from chat_adapters.adapters import ADAPTERS, Adapter, Parser
@@ -70,7 +70,7 @@ def wholes(points: Iterable[Point], rounds: int) -> dict[Point, Measured]:
         expected, request = reply_of(point), request_of(point)
         base = times.setdefault((point, "json.loads"), [])
         base.append(_seconds(partial(json.loads, expected.json)))
-        for competitor in _rotated([*OURS, PYTHON, *PEERS], turn):
+        for competitor in _rotated([*OURS, PYTHON, *RIVALS], turn):
             spent = times.setdefault((point, competitor.label), [])
             if _enough(competitor, spent):
                 continue

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bars import Bar, Behind
-from competitors import COMPETITORS, FLOOR, OURS, PEERS, PYTHON
+from competitors import COMPETITORS, FLOOR, OURS, PYTHON, RIVALS
 from grid import Point
 from tables import table
 
@@ -86,7 +86,7 @@ def _cell(found: Mapping[str, Any] | None, floor: float) -> str:
 
 
 def _wholes(wholes: Mapping[str, Measured]) -> str:
-    names = [each.label for each in (*OURS, PYTHON, *PEERS)]
+    names = [each.label for each in (*OURS, PYTHON, *RIVALS)]
     rows = [
         [label, *(f"{found[name]['x']:.1f}" if found[name]["right"] else "**wrong**" for name in names)]
         for label, found in wholes.items()
