@@ -20,11 +20,14 @@ from tiny import FAMILIES, write_tiny_checkpoint
 
 __all__ = ["Server", "Streamed", "servers", "stream"]
 
+LONG = ("--max-model-len", "32768")
+"""For the tools of a request."""
+
 
 @contextmanager
-def servers(name: str, *arguments: str, floor: bool = True) -> Iterator[dict[str, Server]]:
+def servers(name: str) -> Iterator[dict[str, Server]]:
     """The adapter's, that of vLLM's parser for the same text, and the floor's, by the parser's name."""
-    parsers = [name, *(peer.name for peer in PEERS if peer.rival == name), *((FLOOR,) if floor else ())]
+    parsers = [name, *(peer.name for peer in PEERS if peer.rival == name), FLOOR]
     with ExitStack() as stack:
         workdir = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         model = write_tiny_checkpoint(workdir / "tiny", FAMILIES[name])
@@ -37,7 +40,7 @@ def servers(name: str, *arguments: str, floor: bool = True) -> Iterator[dict[str
                 name,
                 *(*DUMMY, *FAMILIES[name].arguments),
                 *("--tool-call-parser", parser, "--tool-parser-plugin", str(HERE / "floor.py")),
-                *("--middleware", "probe.Probe", *arguments),
+                *("--middleware", "probe.Probe", *LONG),
                 workdir=folder,
                 imports=(HERE,),
             )
