@@ -19,7 +19,7 @@ from chat_adapters.adapters import ADAPTERS
 __all__ = ["CHOICES", "grammar_of"]
 
 PROPERTIES = ("path", "content", "mode")
-ARGUMENTS = {name: f"{name} of the file" for name in PROPERTIES}
+ARGUMENTS = {name: f"the {name} of the file, " * 10 for name in PROPERTIES}
 CHOICES = ("auto", "required")
 _numbers = count()
 

@@ -23,7 +23,7 @@ from report import into_readme, report, summary
 
 HERE = Path(__file__).resolve().parent
 KILOBYTE = 1024
-ROUNDS = 5
+ROUNDS = 9
 
 
 def bench(folder: Path, *, quick: bool = False) -> dict[str, Any]:

@@ -28,7 +28,10 @@ def report(
     behind: Iterable[Behind],
 ) -> str:
     """All of it."""
-    labels = {point: f"{axis}: {label}" for axis, points in axes.items() for label, point in points.items()}
+    labels: dict[Point, str] = {}
+    for axis, points in axes.items():
+        for label, point in points.items():
+            labels.setdefault(point, f"{axis}: {label}")  # one that is on more axes is in the table once
     parts = [
         "# What tool parsers cost",
         "Made by `make bench` with parsers.json and parsers.svg; docs/performance.md says what the numbers mean.",
