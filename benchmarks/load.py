@@ -19,7 +19,7 @@ __all__ = ["rounds_of", "run_of"]
 
 REQUESTS = 8
 """How many are sent in a run at least: one after the other where fewer are on their way."""
-POINT = Point(size=1024)
+POINT = Point(size=512)
 
 
 class Run(NamedTuple):

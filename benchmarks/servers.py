@@ -1,5 +1,6 @@
 """Real servers of one tiny checkpoint, which differ in nothing but their parser; and a stream of one, read as it comes."""
 
+import os
 import sys
 import tempfile
 import time
@@ -22,12 +23,15 @@ __all__ = ["Server", "Streamed", "servers", "stream"]
 
 LONG = ("--max-model-len", "32768")
 """For the tools of a request."""
+ONE_THREAD = ("VLLM_CPU_OMP_THREADS_BIND", "0")
+"""For the model, on the first core: threads that wait for each other stand still whenever another process has a core."""
 
 
 @contextmanager
 def servers(name: str) -> Iterator[dict[str, Server]]:
     """The adapter's, that of vLLM's parser for the same text, and the floor's, by the parser's name."""
     parsers = [name, *(peer.name for peer in PEERS if peer.rival == name), FLOOR]
+    os.environ.setdefault(*ONE_THREAD)
     with ExitStack() as stack:
         workdir = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         model = write_tiny_checkpoint(workdir / "tiny", FAMILIES[name])
