@@ -13,7 +13,7 @@ VOCABULARIES := llama-models==0.3.0 dashscope==2.0.2
 # For `make fuzz` alone: wheels are there for Linux and Python 3.11 to 3.13.
 ATHERIS := atheris==3.0.0
 
-.PHONY: setup demo guide guides routes test test-slow fuzz soak bench lint docs release-check clean
+.PHONY: setup demo guide guides routes test test-slow fuzz soak bench bench-serving lint docs release-check clean
 
 setup: $(READY)
 
@@ -56,6 +56,10 @@ soak: $(READY)
 # What tool parsers cost, ours beside vLLM's own: minutes, on a machine that does nothing else. docs/performance.md
 bench: $(READY)
 	$(BIN)/python benchmarks/parsers.py
+
+# What parsers and grammars cost a real server, for every adapter or ADAPTER: most of an hour, on a machine that does nothing else.
+bench-serving: $(READY)
+	$(BIN)/python benchmarks/serving.py $(ADAPTER)
 
 lint: $(READY)
 	$(BIN)/ruff check

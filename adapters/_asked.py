@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 from ._errors import SchemaError
-from ._schema import Parameters, kind_of, normalise
+from ._known import normal_form
+from ._schema import Parameters, kind_of
 
 __all__ = ["Asked", "asked_by"]
 
@@ -17,7 +18,7 @@ MAX_OPTIONS = 64
 def asked_by(parameters: Parameters) -> "Asked | None":
     """What these parameters ask for; None where they are no schema, which is for the grammar to refuse."""
     try:
-        schema = normalise(parameters).schema
+        schema = normal_form(parameters).schema
     except SchemaError:
         return None
     return _Places(schema).of([schema])

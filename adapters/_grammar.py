@@ -15,10 +15,11 @@ from ._errors import SchemaError
 from ._format import Format, HeadedCall, JsonCall, PythonCall, Tool
 from ._json_arguments import json_arguments
 from ._kept import Kept
+from ._known import as_text, normal_form
 from ._normal_form import children
 from ._places import said
 from ._python_grammar import keyword_arguments
-from ._schema import Work, normalise
+from ._schema import Work
 
 __all__ = ["Choice", "Report", "structural_tag"]
 
@@ -111,21 +112,14 @@ def _contents(tools: Sequence[Tool], python: bool, report: Report | None) -> lis
 
 
 def _read(tool: Tool, work: Work) -> _Tool:
-    key = _as_text(tool.parameters)
-    if key and (known := _kept.get(key)) is not None:
-        schema, unenforced = json.loads(known)
-        return _Tool(tool.name, schema, tuple(unenforced))
     try:
-        schema, unenforced = normalise(tool.parameters, work)
+        return _Tool(tool.name, *normal_form(tool.parameters, work))
     except SchemaError as failure:
         raise SchemaError(f"tool {tool.name!r}: {failure}") from failure
-    if key:
-        _kept.put(key, json.dumps([schema, unenforced]))
-    return _Tool(tool.name, schema, unenforced)
 
 
 def _content(tool: _Tool, python: bool) -> dict[str, object]:
-    key = ("python " if python else "json ") + _as_text(tool.schema)
+    key = ("python " if python else "json ") + as_text(tool.schema)
     known = _kept.get(key)
     content: dict[str, object]
     if known is not None:
@@ -160,14 +154,6 @@ def _properties(schema: Mapping[str, object]) -> Iterator[str]:
 def _cheaper(tool: _Tool, python: bool) -> _Tool:
     schema, places = without_counts(tool.schema, python)
     return _Tool(tool.name, schema, (*tool.unenforced, *places))
-
-
-def _as_text(parameters: object) -> str:
-    """These parameters as JSON; empty if they are none."""
-    try:
-        return json.dumps(parameters)
-    except (TypeError, ValueError, RecursionError):
-        return ""
 
 
 def _triggers(call: JsonCall | HeadedCall | PythonCall, tools: Sequence[Tool]) -> list[str]:

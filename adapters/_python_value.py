@@ -30,7 +30,9 @@ _SCALAR = rf"(?:({_RUNS.scalar})|{_QUOTED}|(True|False|None))"
 _PLAIN_KEYWORD = re.compile(
     rf"([A-Za-z_][A-Za-z0-9_]{{0,255}}+)[ \t\n\r]{{0,64}}+=({_WHITE}){_SCALAR}{_WHITE}(?:,|(?=\)))"
 )
-_PLAIN_MEMBER = re.compile(rf"{_QUOTED}({_WHITE}:{_WHITE}){_SCALAR}({_WHITE}(?:,{_WHITE}(?=[\"'])|(?=\}})))")
+_PLAIN_MEMBER = re.compile(
+    rf"(?:{_QUOTED}|\"({_RUNS.string.pattern})\")({_WHITE}:{_WHITE}){_SCALAR}({_WHITE}(?:,{_WHITE}(?=[\"'])|(?=\}})))"
+)
 _ESCAPE = re.compile(
     r"""\\(?: ((?:[0-7]{1,2}|x[0-9A-Fa-f]?|u[0-9A-Fa-f]{0,3}|U(?:0(?:0[0-9A-Fa-f]{0,5})?)?|\r)?\Z)
         | (["\\bfnrt]|u[0-9A-Fa-f]{4})
@@ -178,12 +180,15 @@ class PythonReader(ValueReader):
             return skip_white(text, pos)
         if text[pos] == "}":
             return self._close(pos)
+        after = self._members(text, pos)
+        if after > pos:
+            return after
         plain = _PLAIN_MEMBER.match(text, pos)
         if plain:
-            key, colon, *value, behind = plain.groups()
+            single, double, colon, *value, behind = plain.groups()
+            key = double if single is None else single
             return self._replace(pos, plain.end(), f'"{key}"{colon}{_written(*value)}{behind}')
-        after = self._members(text, pos)
-        return after if after > pos else self._key(text, pos, str)
+        return self._key(text, pos, str)
 
     def _key(self, text: str, pos: int, before: Callable[[], str]) -> int | None:
         """A key, which JSON wants to be a string: what `json.dumps` makes of it."""

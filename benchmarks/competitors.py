@@ -11,11 +11,10 @@ from functools import cache
 from time import thread_time
 from typing import Any, NamedTuple
 
-from vllm.entrypoints.generate.base.protocol import DeltaFunctionCall, DeltaMessage, DeltaToolCall
+import floor
+from vllm.entrypoints.generate.base.protocol import DeltaMessage
 from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
 from vllm.parser.parser_manager import ParserManager
-from vllm.tool_parsers import ToolParserManager
-from vllm.tool_parsers.abstract_tool_parser import ToolParser
 
 from chat_adapters.adapters import ADAPTERS, Adapter, PythonCall
 from chat_adapters.toolkit.writing import write_reply
@@ -27,12 +26,14 @@ __all__ = [
     "OURS",
     "PEERS",
     "PYTHON",
+    "RIVALS",
     "Call",
     "Competitor",
     "Delta",
     "Outcome",
     "Reply",
     "deltas",
+    "ours",
     "stream",
     "whole",
 ]
@@ -110,21 +111,6 @@ class Vocabulary:
 
     def decode(self, ids: Sequence[int]) -> str:
         return "".join(self._texts[token] for token in ids)
-
-
-class FloorParser(ToolParser):
-    """What no parser can be below: it wraps each delta in the message that vLLM wants, and looks at nothing."""
-
-    engine_based_streaming = True
-    supports_required_and_named = False
-
-    def extract_tool_calls_streaming(self, *arguments: Any) -> DeltaMessage:
-        text: str = arguments[2]
-        call = DeltaToolCall(index=0, function=DeltaFunctionCall(arguments=text))
-        return DeltaMessage(tool_calls=[call])
-
-    def finish_streaming(self) -> None:
-        return None
 
 
 def _ours(adapter: Adapter) -> Competitor:
@@ -237,13 +223,18 @@ PEERS = [
         longest=_SIXTEEN,
     ),
 ]  # fmt: skip
+RIVALS = [peer for peer in PEERS if peer.rival]
 PYTHON = _OF["chatglm3"]._replace(write=_python, spelling="Python literals")
 """Arguments as Python's own `repr` writes them, with single quotes."""
-FLOOR = Competitor("floor", _OF["llama3_1"].write)
+FLOOR = Competitor(floor.FLOOR, _OF["llama3_1"].write)
 COMPETITORS = [FLOOR, *OURS, *PEERS]
 
 register()
-ToolParserManager.register_module("floor", module=FloorParser)
+
+
+def ours(name: str) -> Competitor:
+    """Ours of this name."""
+    return _OF[name]
 
 
 class Delta(NamedTuple):

@@ -23,7 +23,7 @@ from report import into_readme, report, summary
 
 HERE = Path(__file__).resolve().parent
 KILOBYTE = 1024
-ROUNDS = 5
+ROUNDS = 9
 
 
 def bench(folder: Path, *, quick: bool = False) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def bench(folder: Path, *, quick: bool = False) -> dict[str, Any]:
     folder.joinpath("parsers.md").write_text(report(axes, streamed, labelled, counts, judged, ahead), "utf-8")
     folder.joinpath("parsers.svg").write_text(plot(_lines(streamed), [each.label for each in OURS]), "utf-8")
     if not quick:
-        into_readme(summary(judged), folder.parent / "README.md")
+        into_readme(summary(axes["argument"], streamed, judged), folder.parent / "README.md")
     return found
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from bars import Bar, Behind
-from competitors import COMPETITORS, FLOOR, OURS, PEERS, PYTHON
+from competitors import COMPETITORS, FLOOR, OURS, PEERS, PYTHON, RIVALS
 from grid import Point
+from tables import table
 
 __all__ = ["into_readme", "report", "summary"]
 
@@ -27,7 +28,10 @@ def report(
     behind: Iterable[Behind],
 ) -> str:
     """All of it."""
-    labels = {point: f"{axis}: {label}" for axis, points in axes.items() for label, point in points.items()}
+    labels: dict[Point, str] = {}
+    for axis, points in axes.items():
+        for label, point in points.items():
+            labels.setdefault(point, f"{axis}: {label}")  # one that is on more axes is in the table once
     parts = [
         "# What tool parsers cost",
         "Made by `make bench` with parsers.json and parsers.svg; docs/performance.md says what the numbers mean.",
@@ -35,10 +39,10 @@ def report(
         _judged(judged),
         "## A streamed delta, times the floor",
         CELLS,
-        _table(["", *NAMES], [[label, *_row(streams[point])] for point, label in labels.items()]),
+        table(["", *NAMES], [[label, *_row(streams[point])] for point, label in labels.items()]),
         "## Where a peer is ahead of the adapter for the same text",
         "Peers with a format of their own are compared with the slowest adapter.",
-        _table(
+        table(
             ["point", "adapter", "peer", "ours, times the peer", "why"],
             [[labels[one.point], one.ours, one.peer, f"{one.ratio:.2f}", one.reason] for one in behind],
         ),
@@ -51,10 +55,31 @@ def report(
     return "\n\n".join(parts) + "\n"
 
 
-def summary(judged: Sequence[Bar]) -> str:
-    """What the README says."""
+def summary(points: Mapping[str, Point], streams: Mapping[Point, Measured], judged: Sequence[Bar]) -> str:
+    """What the README says: a delta by the length of the argument, and how many bounds hold."""
+    engine = [peer.label for peer in PEERS if peer not in RIVALS]
+    head = [
+        "argument",
+        "ours, the slowest",
+        *(peer.label for peer in RIVALS),
+        "vLLM's engine, the fastest of six",
+    ]
+    rows = []
+    for label, point in points.items():
+        found = streams[point]
+        floor = found[FLOOR.label]["us"]
+        slowest = max(found[each.label]["us"] for each in OURS)
+        right = [found[name]["us"] for name in engine if found.get(name, {}).get("right")]
+        cells = [_cell(found.get(peer.label), floor) for peer in RIVALS]
+        rows.append([label, f"{slowest / floor:.1f}", *cells, f"{min(right) / floor:.1f}" if right else "-"])
     held = sum(bar.holds for bar in judged)
-    return f"{held} of {len(judged)} bounds hold in the last run: [benchmarks/parsers.md](benchmarks/parsers.md)."
+    parts = [
+        "CPU time of a streamed delta of four characters, times that of a parser which only wraps it in vLLM's message:",
+        table(head, rows),
+        "![CPU time of a delta, by the length of the argument](benchmarks/parsers.svg)",
+        f"All points, and {held} of {len(judged)} bounds that hold: [benchmarks/parsers.md](benchmarks/parsers.md).",
+    ]
+    return "\n\n".join(parts)
 
 
 def into_readme(text: str, readme: Path) -> None:
@@ -70,7 +95,7 @@ def _judged(judged: Sequence[Bar]) -> str:
         [bar.what, f"{bar.found:.2f}", f"{'at least' if bar.at_least else 'at most'} {bar.bound:g}", "yes" if bar.holds else "**no**"]
         for bar in judged
     ]  # fmt: skip
-    return _table(["", "measured", "must be", "holds"], rows)
+    return table(["", "measured", "must be", "holds"], rows)
 
 
 def _row(found: Measured) -> list[str]:
@@ -85,12 +110,12 @@ def _cell(found: Mapping[str, Any] | None, floor: float) -> str:
 
 
 def _wholes(wholes: Mapping[str, Measured]) -> str:
-    names = [each.label for each in (*OURS, PYTHON, *PEERS)]
+    names = [each.label for each in (*OURS, PYTHON, *RIVALS)]
     rows = [
         [label, *(f"{found[name]['x']:.1f}" if found[name]["right"] else "**wrong**" for name in names)]
         for label, found in wholes.items()
     ]
-    return _table(["", *names], rows)
+    return table(["", *names], rows)
 
 
 def _counts(counts: Mapping[str, Mapping[str, float]]) -> str:
@@ -98,9 +123,4 @@ def _counts(counts: Mapping[str, Mapping[str, float]]) -> str:
         [name, *(f"{count[name]:,.0f}" if name in count else "-" for count in counts.values())]
         for name in NAMES[1:]
     ]
-    return _table(["", *counts], rows)
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return table(["", *counts], rows)

@@ -18,6 +18,7 @@ from chat_adapters.adapters import (
     ChatAdaptersError,
     Parser,
     Tool,
+    _known,
     get,
 )
 from chat_adapters.adapters._asked import MAX_OPTIONS
@@ -316,3 +317,10 @@ def differences(before: Any, after: Any) -> Iterator[tuple[Any, Any]]:
             yield from differences(one, other)
     else:
         assert before == after
+
+
+def test_a_schema_is_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    schema = member({"type": "integer", "title": "asked of this test alone"})
+    first = coerced(schema, '{"a": "10"}')
+    monkeypatch.setattr(_known, "normalise", None)
+    assert coerced(schema, '{"a": "10"}') == first == ('{"a": 10}', {"integer": 1})

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chat_adapters.adapters import ADAPTERS, SchemaError, Tool, as_json_schema, structural_tag
+from chat_adapters.adapters import ADAPTERS, SchemaError, Tool, _known, as_json_schema, structural_tag
 from chat_adapters.adapters import _grammar as grammar
 from chat_adapters.adapters._cost import MAX_COST, cost
 from chat_adapters.adapters._kept import Kept
@@ -166,6 +166,7 @@ def test_what_is_dear_and_there_twice_is_in_one_place() -> None:
 
 def test_the_same_tools_are_not_worked_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(grammar, "_kept", Kept(100_000))
+    monkeypatch.setattr(_known, "_kept", Kept(100_000))
     tools = [
         Tool("f", of({"type": "List[int]", "uniqueItems": True})),
         Tool("g", [{"name": "a", "type": "int"}]),
@@ -173,7 +174,7 @@ def test_the_same_tools_are_not_worked_out_again(monkeypatch: pytest.MonkeyPatch
     ]
     told: list[str] = []
     first = {name: structural_tag(ADAPTERS[name].format, tools, "required") for name in ADAPTERS}
-    monkeypatch.setattr(grammar, "normalise", None)
+    monkeypatch.setattr(_known, "normalise", None)
     monkeypatch.setattr(grammar, "json_arguments", None)
     monkeypatch.setattr(grammar, "keyword_arguments", None)
     for name in ADAPTERS:

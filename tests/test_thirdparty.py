@@ -159,7 +159,7 @@ def test_it_is_served(vllm_installed: None, installed: Path, tmp_path: Path) -> 
 
     template = ("--chat-template", str(installed / "chat_adapters_lantern" / "lantern.jinja"))
     arguments = (*DUMMY, *template, "--tokenizer-mode", "chat_adapters")
-    with Server(model, "auto", *arguments, workdir=tmp_path, path=installed) as server:
+    with Server(model, "auto", *arguments, workdir=tmp_path, imports=[installed]) as server:
         request: dict[str, Any] = {
             "messages": [{"role": "user", "content": "Paris?"}],
             "tools": [WEATHER],

@@ -56,7 +56,7 @@ class Server:
             brings parser and template itself.
         replay: whether requests may bring the reply with them, or find it in a queue, see `replay.py`.
         plugin: whether vLLM loads the plugin, and its middleware.
-        path: a folder with more packages, as if they were installed.
+        imports: more folders that the server may import from, as if they were installed.
         port: a free one if none is given.
         patience: seconds to wait until the server answers.
     """
@@ -70,7 +70,7 @@ class Server:
         command: Literal["module", "vllm", "chat-adapters"] = "module",
         replay: bool = True,
         plugin: bool = True,
-        path: Path | None = None,
+        imports: Sequence[Path] = (),
         port: int | None = None,
         patience: float = 300,
     ) -> None:
@@ -85,7 +85,7 @@ class Server:
         self._workdir = workdir
         self._patience = patience
         self._plugin = plugin
-        self._path = [str(HERE), *([str(path)] if path else [])]
+        self._imports = imports
         self._queue = workdir / f"queue-{self.port}"
         self._queue.mkdir(exist_ok=True)
         self._program = None if command == "module" else command
@@ -214,7 +214,7 @@ class Server:
         return [sys.executable, "-m", module, "--model", self._model, *self._arguments]
 
     def _environment(self) -> dict[str, str]:
-        path = [*self._path]
+        path = [str(HERE), *map(str, self._imports)]
         if self._program == "vllm" and not is_installed("vllm"):
             path.append(str(write_vllm_metadata(self._workdir / "vllm-command")))
         return {
