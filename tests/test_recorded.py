@@ -6,29 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from recorded_replies import adapters_of, rows
 
 from chat_adapters.adapters import ADAPTERS, CallEnd, Format, Tool
 from chat_adapters.toolkit.checks import check_cuts, reply_of
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "recorded.md").read_text("utf-8")
 CODE = re.compile("`(.*?)`")
-READ_BY = {
-    "llama": ("llama3_1",),
-    "qwen2-native": ("qwen2",),
-    "qwen2": ("qwen2", "qwen2_5"),
-    "hermes": ("qwen2", "qwen2_5"),
-    "internlm2.5": ("internlm2_5",),
-    "chatglm3": ("chatglm3",),
-}
-"""Which adapters read the replies of a model, by how its name begins: the first that fits."""
-
-
-def adapters_of(model: str) -> tuple[str, ...]:
-    return next((names for start, names in READ_BY.items() if model.startswith(start)), ())
-
-
-def rows(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
 def folded(text: str | None) -> str:

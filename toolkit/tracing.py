@@ -20,7 +20,8 @@ from ..adapters import (
     as_tools,
 )
 from ..adapters._offline import as_message, without_stops
-from .explaining import Reason, explain
+from .explaining import explain
+from .lookalikes import Reason
 from .watching import Note, Setup, Steps
 
 __all__ = ["Delta", "Note", "Reason", "Said", "Span", "Trace", "trace"]

@@ -133,6 +133,11 @@ class Steps:
         for at, char in enumerate(text):
             start = self._parser.candidate
             self._step(at, self._parser.feed(char), start)
+        self.unfinished = self._parser.candidate if self._parser.undecided else None
+        """Where something stands that might have become a call, had the reply gone on."""
+        place, why = self._parser.held(len(text))
+        self.undecided = place if why in (HELD["_read_start"], HELD["_read_text"]) else len(text)
+        """From where on the reply may be the beginning of a marker."""
         self._step(len(text), self._parser.close(), self._parser.candidate)
         self.notes += self._repairs.over() + self._coercions.over()
         self.notes.sort(key=lambda note: note.at)
