@@ -54,7 +54,7 @@ def executing(source: str) -> list[str]:
     found = []
     for node in ast.walk(ast.parse(source)):
         match node:
-            case ast.Attribute(ast.Name("re"), "compile"):
+            case ast.Attribute(ast.Name("re" | "regex"), "compile"):
                 pass
             case ast.Name(name) | ast.Attribute(_, name) if name in EXECUTING:
                 found.append(name)
