@@ -68,7 +68,7 @@ lint: $(READY)
 
 # The pages of docs/ as a site in site/, which needs no network, neither here nor in a browser.
 docs: $(READY)
-	$(BIN)/python -m mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 # Builds sdist and wheel, looks into them, and runs the suite, or SUITE of it, against the wheel; tests/release.py says how.
 release-check: $(READY)

@@ -1,6 +1,7 @@
 """Every code block of every page: run as it is printed, or marked with why not. `helpers/pages.py` says how they are found."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -20,7 +21,7 @@ pytest.importorskip("transformers", reason="transformers comes with vLLM, which 
 
 import jinja2
 from packaging.requirements import Requirement
-from pages import PAGES, ROOT, WHY_NOT, Block, blocks, workplace
+from pages import EXAMPLE, PAGES, ROOT, WHY_NOT, Block, blocks, workplace
 
 from chat_adapters.adapters import ADAPTERS
 
@@ -49,6 +50,7 @@ def test_every_block_that_is_not_run_is_listed() -> None:
 def test_every_block_says_what_it_is(block: Block) -> None:
     assert block.language in (*RUN, *LOADED, "text"), "a block is fenced, and says its language"
     if block.mark.endswith(".py"):
+        assert (ROOT / block.mark).is_file(), "there is no such test"
         test, page = (ROOT / block.mark).read_text("utf-8"), Path(block.page)
         assert page.name in test or page.parent.name in test, "that test does not know the page"
     elif block.mark == "file":
@@ -140,7 +142,8 @@ def test_vllm_takes_the_flags_of_the_pages(vllm_installed: None, noted: list[lis
     for program, *words in servers:
         assert "" not in words, f"a command gave nothing: {words}"
         given = make_arg_parser(parser()).parse_args(words[1:] if program == "vllm" else words[2:])
-        assert given.tool_call_parser in (None, *ToolParserManager.list_registered())
+        # The example is not installed here; test_thirdparty.py serves it.
+        assert given.tool_call_parser in (None, EXAMPLE.name, *ToolParserManager.list_registered())
         if given.tool_call_parser in ADAPTERS:
             assert Path(given.chat_template).is_file()
 
@@ -174,7 +177,10 @@ def test_the_site_is_built_and_fetches_nothing(tmp_path: Path) -> None:
         "mkdocstrings", reason="the site's tools are not installed: pip install 'vllm-chat-adapters[docs]'"
     )
     build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
-    done = subprocess.run(build, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    quiet = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(
+        build, cwd=ROOT, env=quiet, capture_output=True, text=True, check=False, timeout=300
+    )
     assert not done.returncode, done.stderr
     sites = [path.read_text("utf-8") for path in tmp_path.rglob("*.html")]
     assert sites

@@ -14,7 +14,7 @@ from checkpoints import TEMPLATES, tiny
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-__all__ = ["PAGES", "ROOT", "WHY_NOT", "Block", "blocks", "workplace"]
+__all__ = ["EXAMPLE", "PAGES", "ROOT", "WHY_NOT", "Block", "blocks", "workplace"]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGES = sorted(
