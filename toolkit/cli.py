@@ -25,7 +25,9 @@ from ..vllm_plugin import AUTO
 from .check import check
 from .checkpoint import Checkpoint, NoCheckpointError, locate, read
 from .doctor import Diagnosis, examine
+from .inspect import grammar, parse, render
 from .launch import docker, exec_server, generation_folder, merge, server, vllm_version
+from .terminal import plain
 
 __all__ = ["app"]
 
@@ -46,6 +48,9 @@ def list_adapters() -> None:
 
 
 app.command()(check)
+app.command()(render)
+app.command()(parse)
+app.command()(grammar)
 
 Name = Annotated[str, typer.Argument(help="The adapter's name.")]
 
@@ -178,11 +183,6 @@ def options(parser: str, compat: bool) -> list[str]:
 
 
 STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
-
-
-def plain(text: str) -> str:
-    """A checkpoint's files may say anything; a terminal is to show it, not to obey it."""
-    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
 def report_to(console: Console, name: str, diagnosis: Diagnosis, *, quiet: bool = False) -> None:

@@ -9,12 +9,12 @@ import xgrammar
 
 from ..adapters import Adapter, Choice, Tool, structural_tag
 
-__all__ = ["admits", "compile_ebnf", "compile_grammar", "walk"]
+__all__ = ["STOP", "admits", "allowed", "compile_ebnf", "compile_grammar", "compile_tag", "walk"]
 
 # One token a byte, and one to stop: what the grammar admits then depends on no vocabulary.
-_STOP = 256
+STOP = 256
 _VOCABULARY = xgrammar.TokenizerInfo(
-    [bytes([byte]) for byte in range(256)] + [b"</s>"], stop_token_ids=[_STOP]
+    [bytes([byte]) for byte in range(256)] + [b"</s>"], stop_token_ids=[STOP]
 )
 _CLOSERS = b'"}]'
 
@@ -33,7 +33,11 @@ def compile_grammar(
         SchemaError, ToolNameError: no grammar can be made of a tool.
     """
     offered = [Tool(name, parameters) for name, parameters in tools.items()]  # type: ignore[arg-type]
-    tag = structural_tag(adapter.format, offered, choice)
+    return compile_tag(structural_tag(adapter.format, offered, choice))
+
+
+def compile_tag(tag: Mapping[str, object]) -> xgrammar.CompiledGrammar:
+    """The grammar of a structural tag."""
     return _compiler().compile_structural_tag(xgrammar.StructuralTag.model_validate(tag))
 
 
@@ -45,7 +49,7 @@ def compile_ebnf(grammar: str) -> xgrammar.CompiledGrammar:
 def admits(grammar: xgrammar.CompiledGrammar, reply: str) -> bool:
     """Whether a model held to the grammar can write this reply and stop."""
     matcher = xgrammar.GrammarMatcher(grammar)
-    return matcher.accept_string(reply) and matcher.accept_token(_STOP)
+    return matcher.accept_string(reply) and matcher.accept_token(STOP)
 
 
 def walk(grammar: xgrammar.CompiledGrammar, seed: int, limit: int = 4000, closers: bytes = _CLOSERS) -> str:
@@ -58,18 +62,18 @@ def walk(grammar: xgrammar.CompiledGrammar, seed: int, limit: int = 4000, closer
     matcher = xgrammar.GrammarMatcher(grammar)
     written = bytearray()
     while len(written) < limit:
-        allowed = list(_allowed(matcher))
-        if _STOP in allowed and (len(allowed) == 1 or chance.random() < 0.5):
+        open_ = list(allowed(matcher))
+        if STOP in open_ and (len(open_) == 1 or chance.random() < 0.5):
             return written.decode(errors="replace")  # as a server does with bytes that are no character
-        allowed = [token for token in allowed if token != _STOP]
-        closing = [token for token in allowed if token in closers]
-        token = chance.choice(closing if closing and chance.random() < 0.3 else allowed)
+        open_ = [token for token in open_ if token != STOP]
+        closing = [token for token in open_ if token in closers]
+        token = chance.choice(closing if closing and chance.random() < 0.3 else open_)
         assert matcher.accept_token(token)
         written.append(token)
     raise AssertionError(f"the grammar lets a reply go on: {written[-200:]!r}")
 
 
-def _allowed(matcher: xgrammar.GrammarMatcher) -> Iterator[int]:
+def allowed(matcher: xgrammar.GrammarMatcher) -> Iterator[int]:
     """The tokens that may come next."""
     mask = numpy.full((1, -(-_VOCABULARY.vocab_size // 32)), -1, dtype=numpy.int32)
     matcher.fill_next_token_bitmask(mask)
