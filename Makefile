@@ -13,7 +13,7 @@ VOCABULARIES := llama-models==0.3.0 dashscope==2.0.2
 # For `make fuzz` alone: wheels are there for Linux and Python 3.11 to 3.13.
 ATHERIS := atheris==3.0.0
 
-.PHONY: setup demo guide guides routes test test-slow fuzz soak bench bench-serving lint docs release-check clean
+.PHONY: setup demo guide guides routes test test-slow fuzz soak bench bench-serving bench-prompts lint docs release-check clean
 
 setup: $(READY)
 
@@ -60,6 +60,11 @@ bench: $(READY)
 # What parsers and grammars cost a real server, for every adapter or ADAPTER: most of an hour, on a machine that does nothing else.
 bench-serving: $(READY)
 	$(BIN)/python benchmarks/serving.py $(ADAPTER)
+
+# What prompts cost, and what the prefix cache keeps. OFFICIAL: --official ADAPTER=FILE, --tokenizer ADAPTER=FOLDER, each repeatable.
+bench-prompts: $(READY)
+	$(BIN)/python benchmarks/rendering.py $(OFFICIAL)
+	$(BIN)/python benchmarks/prefix_cache.py $(OFFICIAL)
 
 lint: $(READY)
 	$(BIN)/ruff check

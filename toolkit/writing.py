@@ -22,7 +22,7 @@ def write_reply(format: Format, *calls: tuple[str, str], text: str = "", after_r
         begin, lead = form.answer * bool(text), form.open
         calls = tuple((name, write_arguments(form, json.loads(arguments))) for name, arguments in calls)
     wrote = format.separator.join(form.begin(name) + arguments + form.end for name, arguments in calls)
-    return begin + text + lead * bool(text and calls) + wrote
+    return begin + text + lead * bool((begin or text) and calls) + wrote
 
 
 def write_arguments(form: Form, arguments: Mapping[str, object]) -> str:

@@ -167,16 +167,22 @@ class _Edges:
         self._begins = {token[:size] for token in tokens for size in range(1, len(token))}
         self._ends = {token[-size:] for token in tokens for size in range(1, len(token))}
         self._longest = max(map(len, tokens), default=1) - 1
+        # Every first half has a token's first character, every second half a last one: few texts have any at their ends.
+        self._firsts = frozenset(text for text in self._begins if len(text) == 1)
+        self._lasts = frozenset(text for text in self._ends if len(text) == 1)
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
-        for size in range(min(self._longest, len(text)), 0, -1):
-            if text[:size] in self._ends:
-                yield 0, size
-                break
-        for size in range(min(self._longest, len(text)), 0, -1):
-            if text[-size:] in self._begins:
-                yield len(text) - size, len(text)
-                break
+        longest = min(self._longest, len(text))
+        if not self._lasts.isdisjoint(text[:longest]):
+            for size in range(longest, 0, -1):
+                if text[:size] in self._ends:
+                    yield 0, size
+                    break
+        if not self._firsts.isdisjoint(text[-longest:]):
+            for size in range(longest, 0, -1):
+                if text[-size:] in self._begins:
+                    yield len(text) - size, len(text)
+                    break
 
 
 def _pattern(token: AddedToken) -> str:
