@@ -38,8 +38,9 @@ guide guides: $(READY)
 routes: $(READY)
 	$(BIN)/python tests/serving/route_table.py
 
+# In two processes: while one waits for its server, the other computes.
 test: $(READY)
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
 test-slow: $(READY)
 	HYPOTHESIS_PROFILE=slow $(BIN)/pytest -m ''
