@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from recorded_replies import adapters_of, rows
 
 from chat_adapters.adapters import ADAPTERS, REPAIRS, Tool, get
+from chat_adapters.toolkit.lookalikes import MAX_FOUND
 from chat_adapters.toolkit.strategies import noise, written_calls
 from chat_adapters.toolkit.tracing import Reason, Trace, trace
 
@@ -100,10 +101,23 @@ def test_a_remedy_is_named_where_it_helps(text: str, settings: dict[str, Any], r
     assert any(remedy in words for words in remedies) if remedy else not remedies
 
 
-def test_a_long_hostile_reply_is_explained_in_bounds() -> None:
-    for filler in ('{"name": ', "[", "get_time(", "<tool_call>", "</tool_call>", '{"a": 1} '):
-        why = trace(get("qwen2_5"), filler * 2000, TOOLS).why
-        assert 0 < len(why) <= 2000
+@pytest.mark.parametrize(
+    "filler",
+    [
+        '{"name": ',
+        "[",
+        "get_time(",
+        "<tool_call>",
+        "</tool_call>",
+        '{"a": 1} ',
+        '{"name": "get_time", "arguments": {}} ',
+        '<tool_call>{"name": "get_time", "arguments": {}}</tool_call> x{} ',
+    ],
+)
+def test_of_a_hostile_reply_no_more_is_explained_than_anybody_reads(filler: str) -> None:
+    why = trace(get("qwen2_5"), filler * (40_000 // len(filler)), TOOLS).why
+    assert 0 < len(why) <= 6 * MAX_FOUND
+    assert sum(len(reason.words) + sum(map(len, reason.remedies)) for reason in why) < 500 * 6 * MAX_FOUND
 
 
 def write() -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from ..adapters import (
     Adapter,
@@ -17,7 +18,7 @@ from ..adapters import (
     Text,
 )
 from ..adapters._markers import _opener
-from .lookalikes import Reason, lookalikes, object_is_none, opener, quoted, show_tools
+from .lookalikes import MAX_FOUND, Reason, lookalikes, object_is_none, opener, quoted, show_tools
 from .remedies import with_remedies
 from .watching import Note, Steps
 
@@ -27,14 +28,17 @@ __all__ = ["Reason", "explain"]
 def explain(adapter: Adapter, dialects: frozenset[str] | None, steps: Steps) -> tuple[Reason, ...]:
     """Of everything that could be taken for a call and is none; in the order of the reply.
 
+    Of very many such things the first are explained, so that a hostile reply costs no more than it is long.
+
     Args:
         dialects: those that are on; None for those that are safe.
         steps: the reply, as it was read.
     """
     names = [tool.name for tool in steps.setup.tools]
-    reasons = [_missed(steps, note, names) for note in steps.notes if note.what == "miss"]
+    missed = (note for note in steps.notes if note.what == "miss")
+    reasons = [_missed(steps, note, names) for note in islice(missed, MAX_FOUND)]
     reasons += _cut_short(steps, reasons)
-    for start, end in _texts(steps):
+    for start, end in islice(_texts(steps), MAX_FOUND):
         for found in lookalikes(steps.setup.format, steps.setup.tools, steps.text, start, end):
             if not any(reason.start < found.end and found.start < reason.end for reason in reasons):
                 reasons.append(found)

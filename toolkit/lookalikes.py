@@ -10,7 +10,7 @@ from ..adapters import Form, Format, HeadedCall, JsonCall, PythonCall, Tool
 from ..adapters._format import ARGUMENTS_KEYS, SKIPPED_KEYS
 from ..adapters._markers import Fence
 
-__all__ = ["Reason", "lookalikes", "named", "object_is_none", "opener", "quoted", "show_tools"]
+__all__ = ["MAX_FOUND", "Reason", "lookalikes", "named", "object_is_none", "opener", "quoted", "show_tools"]
 
 MAX_FOUND = 50
 """Of a long text no more is explained, so that it takes no longer than reading it a few times."""

@@ -1,13 +1,18 @@
 """What would make a call of what is none: each way is tried on the reply."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from ..adapters import ADAPTERS, REPAIRS, Adapter, CallBegin, CallEnd, Tool
-from .lookalikes import Reason, named, quoted
+from .lookalikes import MAX_FOUND, Reason, named, quoted
 from .watching import Setup, Steps
 
 __all__ = ["with_remedies"]
+
+_Call = tuple[int, int, str]
+"""Where a call begins and ends, and its name."""
 
 MAX_NAMES = 8
 """Names of tools that are tried, of those that a reply has."""
@@ -18,14 +23,13 @@ def with_remedies(
 ) -> list[Reason]:
     """The reasons, each with what would make a call of it; and one more for each call that nothing else explains."""
     new = list(reasons)
-    now = [(start, end) for start, end, _ in _calls(steps.setup, steps.text)]
+    now = _calls(steps.setup, steps.text)
     helped: set[int] = set()
     for words, setup, last in _ways(adapter, dialects, steps):
         if last and helped:
             continue  # another adapter, where a setting of this one would do
-        for start, end, name in _calls(setup, steps.text):
-            if any(start < behind and before < end for before, behind in now):
-                continue
+        others = (call for call in _calls(setup, steps.text) if not _among(call, now))
+        for start, end, name in islice(others, MAX_FOUND):
             helped.add(start)
             place = next(
                 (n for n, reason in enumerate(new) if reason.start < end and start < reason.end), None
@@ -40,9 +44,16 @@ def with_remedies(
     return new
 
 
-def _calls(setup: Setup, text: str) -> list[tuple[int, int, str]]:
+def _among(call: _Call, calls: Sequence[_Call]) -> bool:
+    """Whether one of these, which stand in their order, shares characters with the call."""
+    start, end, _ = call
+    place = bisect_right(calls, start, key=lambda other: other[1])
+    return place < len(calls) and calls[place][0] < end
+
+
+def _calls(setup: Setup, text: str) -> list[_Call]:
     """Where the complete calls stand, and their names."""
-    found: list[tuple[int, int, str]] = []
+    found: list[_Call] = []
     begin = CallBegin(0, "", 0)
     parser = setup.parser()
     for event in (*parser.feed(text), *parser.close()):
