@@ -13,7 +13,10 @@ VOCABULARIES := llama-models==0.3.0 dashscope==2.0.2
 # For `make fuzz` alone: wheels are there for Linux and Python 3.11 to 3.13.
 ATHERIS := atheris==3.0.0
 
-.PHONY: setup demo guide guides routes test test-slow fuzz soak bench bench-serving bench-prompts lint docs release-check clean
+# For `make browser` alone.
+PLAYWRIGHT := playwright==1.65.2
+
+.PHONY: setup demo guide guides routes browser test test-slow fuzz soak bench bench-serving bench-prompts lint docs release-check clean
 
 setup: $(READY)
 
@@ -71,6 +74,11 @@ lint: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+# The playground's page in Chromium: Debian's package chromium, or the browser that CHROMIUM names.
+browser: $(READY)
+	$(BIN)/python -c 'import playwright' 2>/dev/null || $(BIN)/pip install $(PLAYWRIGHT)
+	$(BIN)/pytest tests/browser/test_page.py
 
 # The pages of docs/ as a site in site/, which needs no network, neither here nor in a browser.
 docs: $(READY)

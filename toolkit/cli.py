@@ -27,6 +27,7 @@ from .checkpoint import Checkpoint, NoCheckpointError, locate, read
 from .doctor import Diagnosis, examine
 from .inspect import grammar, parse, render
 from .launch import docker, exec_server, generation_folder, merge, server, vllm_version
+from .playground import playground
 from .terminal import plain
 
 __all__ = ["app"]
@@ -47,6 +48,7 @@ def list_adapters() -> None:
     Console().print(table)
 
 
+app.command()(playground)
 app.command()(check)
 app.command()(render)
 app.command()(parse)
