@@ -28,7 +28,7 @@ from chat_adapters.toolkit.playground.server import MAX_BODY, app
 every_adapter = pytest.mark.parametrize("name", ADAPTERS)
 TOOLS = '[{"type": "function", "function": {"name": "get_weather"}}]'
 CALL = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Paris"}}\n</tool_call>'
-FIELDS = {"adapter": "qwen2_5", "tools": TOOLS, "reply": CALL, "size": 7}
+FIELDS: dict[str, Any] = {"adapter": "qwen2_5", "tools": TOOLS, "reply": CALL, "size": 7}
 HERE = "http://127.0.0.1:8765"
 
 
