@@ -17,7 +17,7 @@ from chat_adapters.adapters import ADAPTERS
 
 __all__ = ["rounds_of", "run_of"]
 
-REQUESTS = 8
+REQUESTS = 4
 """How many are sent in a run at least: one after the other where fewer are on their way."""
 POINT = Point(size=512)
 
