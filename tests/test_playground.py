@@ -39,7 +39,8 @@ def client() -> TestClient:
 
 def ask(client: TestClient, path: str, headers: dict[str, str] | None = None, **fields: Any) -> Any:
     sent = {"content-type": "application/json", **(headers or {})}
-    return client.post(path, content=json.dumps(fields), headers=sent)  # escaped: it may have half a character
+    # Escaped: a text may have half a character.
+    return client.post(path, content=json.dumps(fields), headers=sent)
 
 
 @every_adapter
