@@ -77,7 +77,8 @@ def summary(points: Mapping[str, Point], streams: Mapping[Point, Measured], judg
         "CPU time of a streamed delta of four characters, times that of a parser which only wraps it in vLLM's message:",
         table(head, rows),
         "![CPU time of a delta, by the length of the argument](benchmarks/parsers.svg)",
-        f"All points, and {held} of {len(judged)} bounds that hold: [benchmarks/parsers.md](benchmarks/parsers.md).",
+        f"All points, where a peer is ahead and why, and the {held} of {len(judged)} bounds that hold: "
+        + "[benchmarks/parsers.md](benchmarks/parsers.md). The engine's fastest keeps an argument back until it is whole.",
     ]
     return "\n\n".join(parts)
 
