@@ -38,9 +38,13 @@ SUBJECTS = {name: Subject(adapter, FIXTURES / name) for name, adapter in ADAPTER
 OF_FIXTURES = {"golden-prompts", "golden-grammars", "replies", "recorded"}
 WITHOUT = {
     **{name: {"recorded"} for name in ADAPTERS},  # see test_recorded.py
-    "invented": {"spellings", *OF_FIXTURES},  # its template takes one
+    # Its template takes one spelling and no tools, and refuses nothing.
+    "invented": {"spellings", "everything-told", "refusals", *OF_FIXTURES},
     # It has no template.
-    "unmarked": {"template-parser", "template-grammar", "stop-tokens", "prompts-continue", "spellings", *OF_FIXTURES},
+    "unmarked": {
+        "template-parser", "template-grammar", "stop-tokens", "prompts-continue", "spellings", "everything-told", "refusals",
+        *OF_FIXTURES,
+    },
 }  # fmt: skip
 """What is left out, and why."""
 

@@ -187,6 +187,35 @@ DESCRIPTIONS: dict[str, tuple[Subject, str]] = {
         "prompts-continue",
     ),
     "template knows no parts": (with_template("{%- elif content -%}", "{%- elif 0 -%}"), "spellings"),
+    "template shows no tools": (with_template("{%- if tools -%}", "{%- if 0 -%}"), "everything-told"),
+    "template without descriptions": (
+        with_template(
+            "((tool.function or tool) | tojson)", "(dict(tool.function or tool, description='') | tojson)"
+        ),
+        "everything-told",
+    ),
+    "template without parameters": (
+        with_template(
+            "((tool.function or tool) | tojson)", "(dict(tool.function or tool, parameters={}) | tojson)"
+        ),
+        "everything-told",
+    ),
+    "template drops results": (
+        with_template("~ content -}}", "~ (content if role != 'tool') -}}"),
+        "everything-told",
+    ),
+    "template drops system messages beside tools": (
+        with_template("~ content -}}", "~ (content if role != 'system' or not tools) -}}"),
+        "everything-told",
+    ),
+    "template takes any role": (
+        with_template("role not in ('system', 'user', 'assistant', 'tool')", "0"),
+        "refusals",
+    ),
+    "template drops images": (
+        with_template("part.type != 'text' or part.text is not string", "0"),
+        "refusals",
+    ),
     "golden template changed": (with_template("To call one", "To call a tool"), "golden-prompts"),
     "wrong stop token": (Subject(replace(LANTERN, stop_tokens=("<|end|>",))), "stop-tokens"),
     "turn token that is not written": (

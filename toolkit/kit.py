@@ -20,6 +20,7 @@ from .kit_case import Failed, Skipped, Subject
 from .kit_cost import linear_work
 from .kit_fixtures import golden_grammars, golden_prompts, recorded_replies, replies
 from .kit_parsing import calls_read_back, cuts_agree, half_calls, hold_back, never_raises, nothing_lost
+from .kit_prompt import everything_told, refusals
 from .kit_triangle import (
     free_until_a_call,
     grammar_admits_template,
@@ -49,6 +50,8 @@ CHECKS: Mapping[str, Check] = {
     "stop-tokens": stop_tokens,
     "prompts-continue": prompts_continue,
     "spellings": spellings_agree,
+    "everything-told": everything_told,
+    "refusals": refusals,
     "golden-prompts": golden_prompts,
     "golden-grammars": golden_grammars,
     "replies": replies,
