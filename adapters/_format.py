@@ -158,8 +158,10 @@ class HeadedCall:
             raise FormatError("a head needs a marker on each side of the name")
         if self.open.strip() == self.close.strip():
             raise FormatError(f"the same marker {self.open!r} cannot open and close")
-        if self.at_line_start and self.open.lstrip() != self.open:
-            raise FormatError("white space before the marker belongs to the format's lead and separator")
+        if self.open.lstrip() != self.open or self.close.rstrip() != self.close:
+            raise FormatError("white space outside the markers belongs to the format's lead and separator")
+        if self.between[0] in NAME_LETTERS:
+            raise FormatError(f"a name may have the {self.between[0]!r} that {self.between!r} begins with")
 
     def begin(self, name: str) -> str:
         """Everything the model writes before the arguments of a call of `name`.
