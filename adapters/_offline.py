@@ -7,7 +7,7 @@ from typing import Any, Literal, NotRequired, Protocol, TypedDict
 from uuid import uuid4
 
 from ._adapter import Adapter
-from ._errors import TokenizerError, ToolNameError
+from ._errors import AdapterLoadError, TokenizerError, ToolNameError
 from ._format import Tool
 from ._parser import Parser
 from ._reply import Reply, read_reply
@@ -78,12 +78,36 @@ def as_tools(tools: Iterable[Mapping[str, Any]]) -> list[Tool]:
 
 
 def template_path(adapter: Adapter) -> Path:
-    """The file of the family's chat template, for `vllm serve --chat-template`."""
-    return Path(str(files(adapter.package) / f"{adapter.name}.jinja"))
+    """The file of the family's chat template, for `vllm serve --chat-template`.
+
+    Raises:
+        AdapterLoadError: the adapter's package has none, or there is no such package.
+    """
+    try:
+        path = Path(str(files(adapter.package) / f"{adapter.name}.jinja"))
+    except ModuleNotFoundError:
+        raise _without_template(
+            adapter, f"there is no package {adapter.package}: set the adapter's `package` to yours"
+        ) from None
+    if not path.is_file():
+        raise _without_template(
+            adapter,
+            f"there is no chat template {path.name} in the package {adapter.package}: "
+            "put one there and into its package-data, or set the adapter's `package`",
+        )
+    return path
+
+
+def _without_template(adapter: Adapter, why: str) -> AdapterLoadError:
+    return AdapterLoadError(f"the adapter {adapter.name!r}", why)
 
 
 def read_template(adapter: Adapter) -> str:
-    """The family's chat template, for `LLM.chat` or transformers' `apply_chat_template`."""
+    """The family's chat template, for `LLM.chat` or transformers' `apply_chat_template`.
+
+    Raises:
+        AdapterLoadError: it has none.
+    """
     return template_path(adapter).read_text("utf-8")
 
 

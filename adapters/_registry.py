@@ -69,6 +69,11 @@ class Registry(Mapping[str, Adapter]):
     def __contains__(self, name: object) -> bool:
         return name in self.builtin or name in self._installed
 
+    def distribution(self, name: str) -> str | None:
+        """The distribution that brings an adapter, by its name for pip; None if it is this one, or not known."""
+        entry = self._installed.get(name)
+        return entry.dist.name if entry and entry.dist else None
+
     def values(self) -> ValuesView[Adapter]:
         """Those that can be used."""
         return self._usable().values()

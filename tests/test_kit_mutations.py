@@ -24,9 +24,9 @@ from chat_adapters.adapters import (
     Tool,
     structural_tag,
 )
-from chat_adapters.toolkit import checks
+from chat_adapters.toolkit import checks, kit
 from chat_adapters.toolkit.counting import counted_engine
-from chat_adapters.toolkit.kit import CHECKS, Failed, Skipped, Subject
+from chat_adapters.toolkit.kit import CHECKS, Failed, Skipped, Subject, examine
 from chat_adapters.toolkit.kit_case import every_example, fail
 
 grammars = pytest.importorskip("chat_adapters.toolkit.grammars", reason="xgrammar is not installed")
@@ -239,6 +239,15 @@ def test_an_adapter_without_template_is_told_where_one_belongs() -> None:
         CHECKS["spellings"](Subject(replace(LANTERN, name="lamp")))
     with pytest.raises(Failed, match=r"no package nowhere\.at_all: set the adapter's `package`"):
         CHECKS["spellings"](Subject(replace(LANTERN, package="nowhere.at_all")))
+
+
+def test_the_line_of_a_template_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = "everything-told"
+    monkeypatch.setattr(kit, "CHECKS", {check: CHECKS[check]})
+    line = TEMPLATE[: TEMPLATE.index("<|turn|>assistant")].count("\n") + 1
+    broken = with_template("'<|turn|>assistant\\n'", "nothing.at_all")
+    (verdict,) = examine(broken)
+    assert verdict.message.startswith(f"line {line} of the chat template: UndefinedError: 'nothing'")
 
 
 # Grammars that are not the parser's

@@ -48,6 +48,16 @@ def test_the_image_gets_what_the_files_are_links_to(tmp_path: Path) -> None:
     assert command[-1].endswith(f"chat-adapters serve {folder} --compat")
 
 
+def test_the_image_gets_the_package_of_the_adapter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tiny(tmp_path, "qwen2_5", QWEN2_5)
+    qwen = ADAPTERS["qwen2_5"]
+    ours = docker(read(str(folder), folder), [], qwen)
+    assert 'install --system "vllm-chat-adapters[cli]" && exec' in ours[-1]
+    monkeypatch.setattr(type(ADAPTERS), "distribution", lambda registry, name: f"brings-{name}")
+    theirs = docker(read(str(folder), folder), [], qwen)
+    assert 'install --system "vllm-chat-adapters[cli]" brings-qwen2_5 && exec' in theirs[-1]
+
+
 def test_a_missing_vllm_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(launch, "_version", lambda name: None)
     monkeypatch.setattr(launch, "find_spec", lambda name: None)

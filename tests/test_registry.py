@@ -50,6 +50,7 @@ def test_a_name_is_known_before_its_package_is_loaded(packages: Path) -> None:
     assert [adapter.name for adapter in registry.values()] == ["qwen2", "mine"]
     with pytest.raises(KeyError):
         registry["yours"]
+    assert [registry.distribution(name) for name in ("mine", "qwen2", "yours")] == ["brings-one", None, None]
 
 
 @pytest.mark.parametrize(

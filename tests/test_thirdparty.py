@@ -56,6 +56,15 @@ def test_it_is_listed_and_its_template_found(installed: Path, tmp_path: Path) ->
     assert Path(found.stdout.strip()) == installed / "chat_adapters_lantern" / "lantern.jinja"
 
 
+def test_a_template_that_was_not_packaged_is_told(installed: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(installed, tmp_path / "copy"))
+    (copy / "chat_adapters_lantern" / "lantern.jinja").unlink()
+    done = run(chat_adapters("template", "lantern"), copy, tmp_path)
+    assert done.returncode == 2
+    complaint = " ".join(done.stderr.replace("│", "").split())
+    assert "no chat template lantern.jinja in the package chat_adapters_lantern" in complaint
+
+
 def test_it_is_checked_from_a_shell(installed: Path, example: Path) -> None:
     done = run(chat_adapters("check", "lantern", "--examples", "20", "--json"), installed, example)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -122,7 +131,7 @@ def test_its_own_tests_pass(installed: Path, example: Path) -> None:
     some = ["-q", "-p", "no:cacheprovider", "-k", "cuts or spellings or golden", "tests"]
     done = run([sys.executable, "-m", "pytest", *some], installed, example)
     assert done.returncode == 0, done.stdout
-    assert "4 passed, 14 deselected" in done.stdout
+    assert "4 passed, 16 deselected" in done.stdout
 
 
 REGISTERED = """

@@ -33,7 +33,8 @@ from .terminal import plain
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="Tool calling for Llama 3.1, Qwen2, ChatGLM3 and InternLM2.5 on stock vLLM.",
+    help="Tool calling for Llama 3.1, Qwen2, ChatGLM3 and InternLM2.5 on stock vLLM, and for every model whose adapter "
+    "an installed package brings: `chat-adapters list` names them all.",
     no_args_is_help=True,
     add_completion=False,
 )
@@ -60,7 +61,10 @@ Name = Annotated[str, typer.Argument(help="The adapter's name.")]
 @app.command()
 def template(name: Name) -> None:
     """Print the path of an adapter's chat template, for vllm serve --chat-template."""
-    typer.echo(template_path(adapter_of(name)))
+    try:
+        typer.echo(template_path(adapter_of(name)))
+    except AdapterLoadError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 @app.command()
@@ -114,7 +118,7 @@ def doctor(
     found, diagnosis = look_at(checkpoint, parser, compat)
     flags = [part for flag in diagnosis.flags for part in flag]
     command = [*server(checkpoint), *flags] if diagnosis.ok else []
-    in_docker = docker(found, options(parser, compat)) if diagnosis.ok else []
+    in_docker = docker(found, options(parser, compat), diagnosis.adapter) if diagnosis.ok else []
     if as_json:
         report = {
             "checkpoint": checkpoint,
@@ -174,9 +178,9 @@ def look_at(name: str, parser: str, compat: bool) -> tuple[Checkpoint, Diagnosis
     named = None if parser == AUTO else adapter_of(parser)
     try:
         checkpoint = read(name, locate(name))
-    except NoCheckpointError as error:
+        return checkpoint, examine(checkpoint, named, compat=compat)
+    except (NoCheckpointError, AdapterLoadError) as error:
         raise typer.BadParameter(str(error)) from None
-    return checkpoint, examine(checkpoint, named, compat=compat)
 
 
 def options(parser: str, compat: bool) -> list[str]:

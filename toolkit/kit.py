@@ -11,6 +11,7 @@ The same from a shell: `chat-adapters check MODULE`. Its libraries are the extra
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from traceback import extract_tb
 from typing import ClassVar, Literal, NamedTuple
 
 import pytest
@@ -97,6 +98,12 @@ def examine(subject: Subject) -> Iterator[Verdict]:
         except Failed as failure:
             yield Verdict(name, what, "failed", str(failure))
         except Exception as error:  # noqa: BLE001 - an adapter of others' may do anything
-            yield Verdict(name, what, "failed", f"{type(error).__name__}: {error}")
+            yield Verdict(name, what, "failed", f"{_place(error)}{type(error).__name__}: {error}")
         else:
             yield Verdict(name, what, "passed")
+
+
+def _place(error: Exception) -> str:
+    """Where in the chat template it was raised; empty if it was elsewhere. Jinja says it in the traceback."""
+    lines = [frame.lineno for frame in extract_tb(error.__traceback__) if frame.filename == "<template>"]
+    return f"line {lines[-1]} of the chat template: " if lines else ""

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ..adapters import Adapter, Format, Tool, template_path
+from ..adapters import Adapter, AdapterLoadError, Format, Tool, read_template
 from . import checks
 from .strategies import mutated, noise, written_calls
 
@@ -45,17 +45,9 @@ class Subject:
         if self.own_template is not None:
             return self.own_template
         try:
-            path = template_path(self.adapter)
-        except ModuleNotFoundError:
-            raise Failed(
-                f"there is no package {self.adapter.package}: set the adapter's `package` to yours"
-            ) from None
-        if not path.is_file():
-            raise Failed(
-                f"there is no chat template {path.name} in the package {self.adapter.package}: "
-                "put one there, or set the adapter's `package`"
-            )
-        return path.read_text("utf-8")
+            return read_template(self.adapter)
+        except AdapterLoadError as error:
+            raise Failed(str(error)) from None
 
     @property
     def formats(self) -> list[Format]:

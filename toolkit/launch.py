@@ -9,7 +9,7 @@ from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
-from ..adapters import Adapter
+from ..adapters import ADAPTERS, Adapter
 from ..vllm_plugin import TESTED
 from .checkpoint import Checkpoint
 
@@ -65,12 +65,13 @@ def merge(ours: Sequence[Sequence[str]], given: Sequence[str]) -> list[str]:
     return [part for flag in ours if flag[0] not in names for part in flag] + list(given)
 
 
-def docker(checkpoint: Checkpoint, options: Sequence[str]) -> list[str]:
+def docker(checkpoint: Checkpoint, options: Sequence[str], adapter: Adapter | None = None) -> list[str]:
     """The command that serves a checkpoint in vLLM's own image, with the plugin installed when it starts.
 
     Args:
         checkpoint: which; its folder is mounted where it is here, and so is whatever its files are links to.
         options: of `chat-adapters serve`, which chooses the flags inside, where their paths are others.
+        adapter: which serves it; another distribution that brings it is installed, too, from where pip finds it.
     """
     if checkpoint.on_hub:
         name = checkpoint.name
@@ -81,9 +82,10 @@ def docker(checkpoint: Checkpoint, options: Sequence[str]) -> list[str]:
         linked = {path.resolve().parent for path in folder.iterdir() if path.is_symlink()}
         outside = sorted(str(place) for place in linked if not place.is_relative_to(folder.resolve()))
         mounts = [f"{place}:{place}:ro" for place in (name, *outside)]
-    inside = 'uv pip install --system "vllm-chat-adapters[cli]" && exec ' + shlex.join(
-        ["chat-adapters", "serve", name, *options]
-    )
+    brought = ADAPTERS.distribution(adapter.name) if adapter else None
+    wanted = " ".join(('"vllm-chat-adapters[cli]"', *((brought,) if brought else ())))
+    served = shlex.join(["chat-adapters", "serve", name, *options])
+    inside = f"uv pip install --system {wanted} && exec {served}"
     return [
         *("docker", "run", "--rm", "--gpus", "all", "--ipc=host", "-p", "8000:8000"),
         *(part for mount in mounts for part in ("-v", mount)),
