@@ -16,7 +16,7 @@ ATHERIS := atheris==3.0.0
 # For `make browser` alone.
 PLAYWRIGHT := playwright==1.65.2
 
-.PHONY: setup demo guide guides routes browser test test-slow fuzz soak bench bench-serving bench-prompts lint docs release-check clean
+.PHONY: setup demo guide guides routes browser test test-servers test-others test-slow fuzz soak bench bench-serving bench-prompts lint docs release-check clean
 
 setup: $(READY)
 
@@ -41,9 +41,15 @@ guide guides: $(READY)
 routes: $(READY)
 	$(BIN)/python tests/serving/route_table.py
 
-# In two processes: while one waits for its server, the other computes.
+# Two at once: one waits for servers most of the time. Each prints what it has seen when it has ended.
 test: $(READY)
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup
+	$(MAKE) --jobs 2 --keep-going --output-sync=target test-servers test-others
+
+test-servers: $(READY)
+	$(BIN)/pytest -m 'server and not slow' $(TESTS)
+
+test-others: $(READY)
+	$(BIN)/pytest -m 'not server and not slow' $(TESTS)
 
 test-slow: $(READY)
 	HYPOTHESIS_PROFILE=slow $(BIN)/pytest -m ''

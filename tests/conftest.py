@@ -19,30 +19,15 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def adapter_of(item: pytest.Item) -> str:
-    """Whose server the test needs."""
-    parameters = getattr(item, "callspec", None)
-    return str(parameters.params.get("server", "")) if parameters else ""
-
-
-class Together:
-    """The tests of one server together, so that each is started once; pytest itself would mix them."""
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """In one process, if there are several; the tests of a module, too, as they share what they have made."""
-        for item in items:
-            item.add_marker(pytest.mark.xdist_group(adapter_of(item) or item.path.name))
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One after the other, and first: the longest way ends the suite."""
-    items.sort(key=lambda item: (not adapter_of(item), adapter_of(item)))
+    """The tests of one server together, so that each is started once; pytest itself would mix them."""
 
+    def adapter_of(item: pytest.Item) -> str:
+        parameters = getattr(item, "callspec", None)
+        return str(parameters.params.get("server", "")) if parameters else ""
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.pluginmanager.register(Together())
+    items.sort(key=adapter_of)
 
 
 @pytest.fixture(scope="session")
