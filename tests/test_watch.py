@@ -52,6 +52,7 @@ def odd(format: Format) -> list[str]:
     ]
 
 
+@pytest.mark.server
 def test_replies_are_counted(server: Server, adapter: Adapter) -> None:
     replies = [server.seen(text) for text in odd(adapter.format)]
     before = counters(server)
