@@ -4,6 +4,7 @@ import tomllib
 from fnmatch import fnmatch
 from importlib.metadata import distributions, entry_points
 from importlib.resources import files
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,12 @@ def test_every_package_is_listed() -> None:
 
 def test_every_data_file_is_shipped() -> None:
     data = config()["tool"]["setuptools"]["package-data"]
-    for top in SHIPPED:
-        patterns = data["*"] + data.get(f"chat_adapters.{top}", [])
-        for path in (ROOT / top).rglob("*"):
-            if path.is_file() and path.suffix not in {".py", ".pyc"}:
-                assert any(fnmatch(str(path.relative_to(ROOT / top)), pattern) for pattern in patterns), path
+    for path in chain.from_iterable((ROOT / top).rglob("*") for top in SHIPPED):
+        if path.is_file() and path.suffix not in {".py", ".pyc"}:
+            package = next(folder for folder in path.parents if (folder / "__init__.py").is_file())
+            name = ".".join(("chat_adapters", *package.relative_to(ROOT).parts))
+            patterns = data["*"] + data.get(name, [])
+            assert any(fnmatch(str(path.relative_to(package)), pattern) for pattern in patterns), path
 
 
 def test_only_our_own_name_is_installed() -> None:

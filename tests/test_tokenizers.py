@@ -143,7 +143,7 @@ def test_the_real_model_as_others_know_it(real: Encoders, shared_dir: Path) -> N
 @pytest.mark.parametrize("adapter", [CHATGLM3, INTERNLM2_5], ids=lambda adapter: adapter.name)
 def test_stop_tokens_of_the_real_models(adapter: Adapter, shared_dir: Path) -> None:
     """What `chat-adapters generation-config` names."""
-    path = files("chat_adapters.vllm_plugin") / "generation" / adapter.name / "generation_config.json"
+    path = files(adapter.package) / "generation" / adapter.name / "generation_config.json"
     settings = json.loads(path.read_text())
     tokenizer: Any = AutoTokenizer.from_pretrained(shared_dir / "tokenizers" / adapter.name)
     stop = sorted(tokenizer.convert_tokens_to_ids(list(adapter.stop_tokens)))
