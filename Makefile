@@ -41,9 +41,9 @@ guide guides: $(READY)
 routes: $(READY)
 	$(BIN)/python tests/serving/route_table.py
 
-# Two at once: one waits for servers most of the time. Each prints what it has seen when it has ended.
+# Two at once, line by line: one waits for servers most of the time.
 test: $(READY)
-	$(MAKE) --jobs 2 --keep-going --output-sync=target test-servers test-others
+	$(MAKE) --jobs 2 --keep-going --output-sync=line test-servers test-others
 
 test-servers: $(READY)
 	$(BIN)/pytest -m 'server and not slow' $(TESTS)
