@@ -276,7 +276,8 @@ def stream(competitor: Competitor, cut: Sequence[Delta], request: ChatCompletion
     took = 0.0
     parser: Any = None
     for start in range(0, len(cut), _BATCH):
-        batch = cut[start : start + _BATCH]
+        # New texts, as a server has just made them: those of a long reply would have to come from far away.
+        batch = [Delta("".join(delta.text), [*delta.ids]) for delta in cut[start : start + _BATCH]]
         began = thread_time()
         parser = parser or competitor.parser(request)
         try:
