@@ -270,8 +270,7 @@ class ValueReader(Value):
     def _second_brace(self, text: str, pos: int) -> int | None:
         if text[pos] in WHITE:
             return skip_white(text, pos)
-        self._step = self._next
-        return self._replace(pos, pos + 1, "") if text[pos] == "}" else pos
+        return self._complete(self._replace(pos, pos + 1, "") if text[pos] == "}" else pos)
 
     def _open_string(self, quote: str, pos: int, *, is_key: bool) -> int:
         self._is_key = is_key

@@ -64,6 +64,11 @@ MARKED_CASES = {
         calls=(("get", '{"a": "x"}'),),
         repairs=("missing_brace",),
     ),
+    "a number in doubled braces before the end tag is whole": Case(
+        '<call>{"name": "get", "arguments": {"a": {{"b": 1}}</call>',
+        calls=(("get", '{"a": {"b": 1}}'),),
+        repairs=("doubled_brace", "missing_brace"),
+    ),
     "a number before the end tag may be half of one": Case(
         '<call>{"name": "get", "arguments": {"a": 1</call>', '<call>{"name": "get", "arguments": {"a": 1</call>'
     ),
