@@ -5,7 +5,7 @@
     python tests/fuzz.py llama3_1 FILE      an input that libFuzzer wrote down, once more
 
 With FUZZ_RUNS, each adapter ends after so many inputs, if that is earlier. Each core has one adapter at a time. With FUZZ_SEED,
-and nothing kept from before, the inputs are the same each time.
+PYTHONHASHSEED, addresses that are not random (`setarch -R`) and nothing kept from before, the inputs are the same each time.
 
 It begins with the recorded replies of `fixtures/`, and keeps what reaches new branches in `.fuzz/`. That is no part of
 the repository: some hundred files that nobody can review, and half a minute brings most of them back. A finding becomes
@@ -25,7 +25,8 @@ from zlib import crc32
 import atheris
 
 with atheris.instrument_imports(include=["chat_adapters.adapters"]):
-    from chat_adapters.adapters import ADAPTERS, COERCIONS, REPAIRS, Adapter, Tool
+    # The parser with it: the engine is loaded when it is first asked for, and must be loaded here.
+    from chat_adapters.adapters import ADAPTERS, COERCIONS, REPAIRS, Adapter, Parser, Tool
 
 from chat_adapters.toolkit.checks import Reading, check_cuts, check_reading, pieces, read
 from chat_adapters.toolkit.strategies import atoms
