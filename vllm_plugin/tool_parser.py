@@ -241,7 +241,7 @@ def tool_parser_class(adapter: Adapter) -> type[AdapterToolParser]:
 
 
 def __getattr__(name: str) -> type[ToolParser]:
-    """vLLM's lazy registration looks the class up in this module, by the adapter's name."""
+    """The class of the adapter of this name."""
     if name == AUTO:
         return AutoToolParser
     try:
@@ -258,7 +258,7 @@ def _structural_tag_builder(
         builtin_tools: list[BuiltinToolParam],
         tool_choice: Choice,
         reasoning: bool,
-        token_suffix: str,
+        token_suffix: str = "",
     ) -> StructuralTag:
         # vLLM has pinned `strict`. Where nobody asked for it, `auto` holds a call to its form, and leaves its arguments.
         offered = [

