@@ -40,7 +40,6 @@ READ = ("tests/test_bridge.py", "tests/test_tokenizers.py")
 SERVED = (
     *READ,
     "tests/test_server.py",
-    "tests/test_responses_stream.py",
     "tests/test_renderer.py",
     "tests/test_auto.py",
 )

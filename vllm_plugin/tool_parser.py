@@ -101,7 +101,8 @@ class AdapterToolParser(ToolParser):
         request = super().adjust_request(request)
         if request.tools and request.tool_choice != "none":
             request.skip_special_tokens = False
-            request.stop_token_ids = _union(request.stop_token_ids, self._stop_token_ids)
+            if hasattr(request, "stop_token_ids"):  # the Responses route's have them since 0.32
+                request.stop_token_ids = _union(request.stop_token_ids, self._stop_token_ids)
             if self.adapter.format.stop_strings and not _held_to_calls(request):
                 given = [request.stop] if isinstance(request.stop, str) else request.stop
                 request.stop = _union(given, self.adapter.format.stop_strings)

@@ -19,6 +19,9 @@ from typing import Any, Literal, Self
 
 from anthropic import Anthropic
 from openai import OpenAI
+from packaging.version import Version
+
+from chat_adapters.toolkit.launch import vllm_version
 
 __all__ = ["DUMMY", "Server", "ServerFailed"]
 
@@ -31,11 +34,9 @@ DUMMY = (
     *("--max-num-batched-tokens", "32768"),
 )
 """Random weights; for checkpoints of `tiny.py`."""
-REPLAY = (
-    "--logits-processors",
-    "replay:Replay",
-    "--enable-scale-out",
-)  # which shows what prompt a request becomes
+REPLAY = ("--logits-processors", "replay:Replay")
+# Which shows what prompt a request becomes; before 0.30 vLLM does so unasked.
+SHOWN = ("--enable-scale-out",) if Version(vllm_version() or "0") >= Version("0.30") else ()
 
 
 class ServerFailed(Exception):
@@ -94,7 +95,7 @@ class Server:
             *(("--enable-auto-tool-choice", "--tool-call-parser", adapter) if adapter else ()),
             *(("--chat-template", str(template)) if template.is_file() else ()),
             *(("--middleware", "chat_adapters.vllm_plugin.OpenAICompat") if plugin else ()),
-            *(REPLAY if replay else ()),
+            *((*REPLAY, *SHOWN) if replay else ()),
             *arguments,
         ]
         self._model = str(model)
