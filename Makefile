@@ -16,7 +16,7 @@ ATHERIS := atheris==3.0.0
 # For `make browser` alone.
 PLAYWRIGHT := playwright==1.65.2
 
-.PHONY: setup demo guide guides routes browser test test-servers test-others test-slow fuzz soak bench bench-serving bench-prompts lint docs release-check clean
+.PHONY: setup demo guide guides routes browser test test-servers test-others test-slow fuzz soak bench bench-serving bench-prompts lint docs release-check matrix clean
 
 setup: $(READY)
 
@@ -93,6 +93,10 @@ docs: $(READY)
 # Builds sdist and wheel, looks into them, and runs the suite, or SUITE of it, against the wheel; tests/release.py says how.
 release-check: $(READY)
 	$(BIN)/python tests/release.py
+
+# What needs vLLM of the suite, on other releases of it, or on RELEASES; a table in docs/versions.md.
+matrix: $(READY)
+	$(BIN)/python tests/matrix.py $(RELEASES)
 
 clean:
 	rm -rf .venv build dist site *.egg-info .fuzz .matrix .soak .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -8,20 +8,24 @@ import argparse
 import json
 import logging
 import platform
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent / "tests" / "helpers"))  # what writes into pages
 
 import vllm
 from bars import bars, behind
 from competitors import FLOOR, OURS
 from counts import bytecodes, machine
 from grid import AXES, QUICK, WHOLE, Point
+from made import put
 from measure import kept, register_ms, streams, wholes
 from plot import plot
-from report import into_readme, report, summary
+from report import report, summary
 
-HERE = Path(__file__).resolve().parent
 KILOBYTE = 1024
 ROUNDS = 9
 
@@ -53,7 +57,7 @@ def bench(folder: Path, *, quick: bool = False) -> dict[str, Any]:
     folder.joinpath("parsers.md").write_text(report(axes, streamed, labelled, counts, judged, ahead), "utf-8")
     folder.joinpath("parsers.svg").write_text(plot(_lines(streamed), [each.label for each in OURS]), "utf-8")
     if not quick:
-        into_readme(summary(axes["argument"], streamed, judged), folder.parent / "README.md")
+        put(summary(axes["argument"], streamed, judged), folder.parent / "README.md", "make bench")
     return found
 
 

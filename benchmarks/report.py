@@ -1,7 +1,6 @@
 """The numbers as tables in Markdown."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from bars import Bar, Behind
@@ -9,10 +8,9 @@ from competitors import COMPETITORS, FLOOR, OURS, PEERS, PYTHON, RIVALS
 from grid import Point
 from tables import table
 
-__all__ = ["into_readme", "report", "summary"]
+__all__ = ["report", "summary"]
 
 Measured = Mapping[str, Mapping[str, Any]]
-BEGIN, END = "<!-- made by `make bench` -->", "<!-- end -->"
 CELLS = """\
 Medians. The floor in microseconds, on the machine of this run. **wrong**: text or calls did not come out as they went in.
 A dash: too slow to be run there."""
@@ -81,14 +79,6 @@ def summary(points: Mapping[str, Point], streams: Mapping[Point, Measured], judg
         + "[benchmarks/parsers.md](benchmarks/parsers.md). The engine's fastest keeps an argument back until it is whole.",
     ]
     return "\n\n".join(parts)
-
-
-def into_readme(text: str, readme: Path) -> None:
-    """Puts the text between the two comments that are there for it; a README without them stays as it is."""
-    before, begin, rest = readme.read_text("utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if begin and end:
-        readme.write_text(f"{before}{begin}\n{text}\n{end}{after}", "utf-8")
 
 
 def _judged(judged: Sequence[Bar]) -> str:

@@ -37,11 +37,14 @@ def vllm_installed() -> None:
         pytest.skip("vLLM is not installed: `make setup`, or pip install 'vllm-chat-adapters[cpu]'")
 
 
-@pytest.fixture(scope="session", params=FAMILIES)
+@pytest.fixture(scope="session", params=os.environ.get("SERVERS", "").split() or FAMILIES)
 def server(
     request: pytest.FixtureRequest, vllm_installed: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    """vLLM serving a tiny model with random weights under one adapter after the other; one lives at a time."""
+    """vLLM serving a tiny model with random weights under one adapter after the other; one lives at a time.
+
+    SERVERS names some, where not all are wanted.
+    """
     name = request.param
     workdir = tmp_path_factory.mktemp(name)
     model = write_tiny_checkpoint(workdir / "tiny", FAMILIES[name])

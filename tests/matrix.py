@@ -43,6 +43,8 @@ SERVED = (
     "tests/test_renderer.py",
     "tests/test_auto.py",
 )
+FAMILIES = "qwen2_5 chatglm3"
+"""The plainest, and the one whose tokenizer is ours."""
 SHOWN = ("vllm", "transformers", "xgrammar", "torch", "openai")
 VERSIONS = f"""\
 import vllm
@@ -64,7 +66,7 @@ def main() -> None:
 
 
 def installed(release: str) -> tuple[Path, dict[str, str]]:
-    """An environment with this vLLM and the checkout."""
+    """An environment with this vLLM and the checkout, in which two families are served."""
     folder = KEPT / release
     python = folder / "bin" / "python"
     if not (folder / "ready").exists():
@@ -86,7 +88,7 @@ def installed(release: str) -> tuple[Path, dict[str, str]]:
         )
         run(python, "-m", "pip", "uninstall", "--quiet", "-y", "torchvision", "torchaudio", "torchcodec")
         (folder / "ready").touch()
-    return python, {}
+    return python, {"SERVERS": FAMILIES}
 
 
 def read_only(release: str) -> tuple[Path, dict[str, str]]:
