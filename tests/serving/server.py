@@ -57,6 +57,7 @@ class Server:
         replay: whether requests may bring the reply with them, or find it in a queue, see `replay.py`.
         plugin: whether vLLM loads the plugin, and its middleware.
         imports: more folders that the server may import from, as if they were installed.
+        environment: more variables for the server's processes.
         port: a free one if none is given.
         patience: seconds to wait until the server answers.
     """
@@ -71,6 +72,7 @@ class Server:
         replay: bool = True,
         plugin: bool = True,
         imports: Sequence[Path] = (),
+        environment: Mapping[str, str] | None = None,
         port: int | None = None,
         patience: float = 300,
     ) -> None:
@@ -86,6 +88,7 @@ class Server:
         self._patience = patience
         self._plugin = plugin
         self._imports = imports
+        self._more = environment or {}
         self._queue = workdir / f"queue-{self.port}"
         self._queue.mkdir(exist_ok=True)
         self._program = None if command == "module" else command
@@ -101,8 +104,13 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
+        self.start()
+        self.wait()
+        return self
+
+    def start(self) -> None:
+        """Start it; `wait` must follow, or `stop`."""
         exit_on_sigterm()
-        began = time.monotonic()
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 self._command(),
@@ -113,6 +121,11 @@ class Server:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # a process group of its own, to be stopped as one
             )
+
+    def wait(self) -> None:
+        """Wait until it answers. If it does not, it is stopped, and ServerFailed says what it logged."""
+        assert self._process is not None, "the server was not started"
+        began = time.monotonic()
         try:
             while not self._answers():
                 if self._process.poll() is not None:
@@ -128,7 +141,6 @@ class Server:
             self.stop()
             raise
         self.seconds = time.monotonic() - began
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -229,6 +241,7 @@ class Server:
             "DO_NOT_TRACK": "1",
             "HF_HUB_OFFLINE": "1",
             "TRANSFORMERS_OFFLINE": "1",
+            **self._more,
         }
 
     def _answers(self) -> bool:

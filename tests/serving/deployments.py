@@ -1,0 +1,194 @@
+"""The ways in which vLLM spreads over processes and nodes, as they are started on one machine without a GPU.
+
+Every node is a process of its own on this machine, and reaches the others over loopback.
+"""
+
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from server import DUMMY, HOST, Server, free_port
+from tiny import FAMILIES, write_tiny_checkpoint
+from witness import FOLDER, MIDDLEWARE, read_notes, write_plugin
+
+__all__ = ["MODES", "Deployment", "Mode", "deployed"]
+
+HERE = Path(__file__).resolve().parent
+HEADLESS = "--headless"
+TWO_CORES = {"VLLM_CPU_OMP_THREADS_BIND": "0|1"}
+"""Each worker its own core: vLLM would give both to one."""
+DP = ("--data-parallel-size", "2")
+ONE_HERE = (*DP, "--data-parallel-size-local", "1", "--data-parallel-address", HOST, "--data-parallel-rpc-port", "{port}")  # fmt: skip
+TP_NODES = ("--tensor-parallel-size", "2", "--nnodes", "2", "--master-addr", HOST, "--master-port", "{port}")
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """One way."""
+
+    what: str
+    nodes: tuple[tuple[str, ...], ...]
+    """The arguments of each node, the first of which has the address; `{port}` is a free one, the same for all."""
+    api_servers: int = 1
+    """How many processes answer."""
+    engines: int = 1
+    """How many engines each of them may choose from."""
+    workers: int = 1
+    """In how many processes replies are written."""
+    environment: Mapping[str, str] | None = None
+    ray: bool = False
+
+
+MODES = {
+    "api-servers": Mode("several API servers", (("--api-server-count", "2"),), api_servers=2),
+    "data-parallel": Mode("data parallel", (DP,), api_servers=2, engines=2, workers=2),
+    "external": Mode(
+        "data parallel on two nodes, one engine and one address each",
+        ((*ONE_HERE[:2], *ONE_HERE[4:], "--data-parallel-rank", "0"), (*ONE_HERE[:2], *ONE_HERE[4:], "--data-parallel-rank", "1")),
+        api_servers=2,
+        workers=2,
+    ),
+    "hybrid": Mode(
+        "data parallel on two nodes, an address for each",
+        (
+            (*ONE_HERE, "--data-parallel-hybrid-lb", "--data-parallel-start-rank", "0"),
+            (*ONE_HERE, "--data-parallel-hybrid-lb", "--data-parallel-start-rank", "1"),
+        ),
+        api_servers=2,
+        workers=2,
+    ),
+    "headless": Mode(
+        "data parallel on two nodes, one of them headless",
+        (ONE_HERE, (*ONE_HERE, HEADLESS, "--data-parallel-start-rank", "1")),
+        api_servers=2,
+        engines=2,
+        workers=2,
+    ),
+    "tensor-parallel": Mode(
+        "tensor parallel", (("--tensor-parallel-size", "2"),), workers=2, environment=TWO_CORES
+    ),
+    "tensor-parallel-nodes": Mode(
+        "tensor parallel over two nodes, one of them headless",
+        ((*TP_NODES, "--node-rank", "0"), (*TP_NODES, "--node-rank", "1", HEADLESS)),
+        workers=2,
+    ),
+    "pipeline-parallel": Mode(
+        "pipeline parallel", (("--pipeline-parallel-size", "2"),), environment=TWO_CORES
+    ),
+    "ray": Mode(
+        "tensor parallel, the workers in Ray's actors",
+        (("--tensor-parallel-size", "2", "--distributed-executor-backend", "ray"),),
+        workers=2,
+        ray=True,
+    ),
+}
+
+
+class Deployment:
+    """A mode that runs: the nodes that answer, and what their processes have noted.
+
+    Args:
+        nodes: every node's server; those that are headless answer nobody.
+        notes: the folder of the notes.
+    """
+
+    def __init__(self, mode: Mode, nodes: Sequence[Server], notes: Path) -> None:
+        self.mode = mode
+        self.nodes = nodes
+        self.doors = [
+            node for node, arguments in zip(nodes, mode.nodes, strict=True) if HEADLESS not in arguments
+        ]
+        self.notes = notes
+
+    def titles(self) -> dict[int, str]:
+        """Every process that lives, and every one that has noted something; the latter may have ended."""
+        alive: dict[int, str] = {}
+        leaders = {node.pid: f"vllm serve, node {number}" for number, node in enumerate(self.nodes)}
+        pids = {one.pid for pid in leaders for one in psutil.Process(pid).children(recursive=True)}
+        for pid in sorted({*leaders, *pids, *(note["pid"] for note in read_notes(self.notes))}):
+            try:
+                alive[pid] = leaders.get(pid) or " ".join(psutil.Process(pid).cmdline())
+            except psutil.NoSuchProcess:
+                alive[pid] = "has ended"
+        return alive
+
+
+@contextmanager
+def deployed(mode: Mode, adapter: str, workdir: Path) -> Iterator[Deployment]:
+    """Starts a mode on a tiny model with random weights, and stops every process of it in the end."""
+    notes = workdir / "notes"
+    notes.mkdir()
+    model = write_tiny_checkpoint(workdir / "tiny", FAMILIES[adapter])
+    imports = (write_plugin(workdir / "plugin", ray=mode.ray),)
+    environment = {FOLDER: str(notes), "VLLM_HOST_IP": HOST, **(mode.environment or {})}
+    port = str(free_port())
+    with ExitStack() as stack:
+        if mode.ray:
+            environment |= stack.enter_context(ray(workdir, [HERE, *imports], environment))
+        nodes = [
+            Server(
+                model,
+                adapter,
+                *(*DUMMY, *FAMILIES[adapter].arguments, *MIDDLEWARE),
+                *(word.format(port=port) for word in arguments),
+                workdir=workdir,
+                command="vllm",
+                imports=imports,
+                environment=environment,
+            )
+            for arguments in mode.nodes
+        ]
+        for node in nodes:
+            stack.callback(node.stop)
+            node.start()
+        deployment = Deployment(mode, nodes, notes)
+        for node in deployment.doors:
+            node.wait()
+        yield deployment
+
+
+@contextmanager
+def ray(workdir: Path, imports: Sequence[Path], environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """A Ray of this machine alone, which believes in two devices, and how to reach it.
+
+    It listens on every interface, whatever address it is given: with a token nobody else can use it.
+    """
+    port = free_port()
+    reach = {
+        "RAY_ADDRESS": f"{HOST}:{port}",
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "RAY_USAGE_STATS_ENABLED": "0",
+    }
+    path = os.pathsep.join(map(str, imports))
+    command = (
+        *("ray", "start", "--head", "--block", "--include-dashboard", "false", "--disable-usage-stats"),
+        *("--node-ip-address", HOST, "--port", str(port), "--num-gpus", "2", "--num-cpus", "2"),
+        *("--object-store-memory", str(2**28), "--temp-dir", f"{workdir}/ray"),
+    )
+    program = Path(sys.executable).with_name(command[0])
+    with (workdir / "ray.log").open("wb") as log:
+        head = subprocess.Popen(
+            [program, *command[1:]],
+            env={**os.environ, **environment, **reach, "PYTHONPATH": path},
+            cwd=workdir,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield reach
+    finally:
+        every = [head, *psutil.Process(head.pid).children(recursive=True)]
+        head.terminate()
+        psutil.wait_procs(every[1:], timeout=20)
+        for process in every:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        head.wait()

@@ -1,0 +1,243 @@
+"""`make scale`: recorded replies through every process of a vLLM that is spread over several, one mode after another.
+
+What must hold of each mode: the plugin is registered once in every process of vLLM's that has it to do, every API
+server has answered every recorded reply, whole and streamed, from every engine, all of them read as in `fixtures/`,
+and the counters on `/metrics` are those of all the replies together.
+
+`MODE=headless make scale` runs one, ADAPTER=qwen2_5 another family. The results go to docs/scale-out.json, and as a
+table into docs/scale-out.md.
+"""
+
+import json
+import os
+import re
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from itertools import count, product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+from deployments import MODES, Deployment, Mode, deployed
+from openai import OpenAI
+from recorded import as_sent, load, loads, output, recorded, script, through_vllm, tools_of
+from replies import Reply, read
+from rich.console import Console
+from rich.table import Table
+from server import Server, ServerFailed
+from witness import Note, read_notes, ticket
+
+from chat_adapters.adapters import Adapter, UnknownAdapterError, get
+
+__all__ = ["Result", "Scale", "table"]
+
+DEFAULT = "internlm2_5"
+"""Its configuration is a class of the plugin's own, which every process must be able to load."""
+AT_ONCE = 8
+ROUNDS = 16
+"""In each is sent what some API server has not answered yet."""
+VLLM, RAY = re.compile(r"VLLM::(\S+)"), re.compile(r"ray::(\w*Worker\w*)")
+"""In the titles of vLLM's own processes, and of actors of Ray's that are."""
+NO_PLUGIN = "DPCoordinator"
+"""It passes messages on, and loads no plugins."""
+
+
+class Case(NamedTuple):
+    """One request: a recorded reply, and the way that it takes."""
+
+    folder: Path
+    stream: bool
+    rank: int | None
+    """The engine that is to take it, where there are several."""
+    door: Server
+
+    def __str__(self) -> str:
+        way = "streamed" if self.stream else "whole"
+        return f"{self.folder.name}, {way}" + ("" if self.rank is None else f", engine {self.rank}")
+
+
+class Sent(NamedTuple):
+    case: Case
+    reply: Reply
+
+
+@dataclass(slots=True)
+class Process:
+    """What one process has done."""
+
+    title: str
+    registered: int
+    answered: int
+    """Requests."""
+    wrote: int
+    """Replies."""
+
+
+@dataclass(slots=True)
+class Result:
+    """What came of one mode."""
+
+    mode: str
+    what: str
+    adapter: str
+    seconds: float
+    """How long it took to start."""
+    replies: int = 0
+    requests: int = 0
+    processes: list[Process] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+
+class Scale:
+    """A mode that runs, and its requests.
+
+    Args:
+        replies: how many recorded ones; all of the family if no number is given.
+    """
+
+    def __init__(self, deployment: Deployment, replies: int | None = None) -> None:
+        self._deployment = deployment
+        self._mode = deployment.mode
+        self._adapter = get(deployment.nodes[0].adapter)
+        self._folders = [*recorded(self._adapter).values()][:replies]
+        self._numbers = count()
+        self._sent: dict[int, Sent] = {}
+        """By their tickets."""
+
+    def run(self, name: str) -> Result:
+        doors = self._deployment.doors
+        result = Result(name, self._mode.what, self._adapter.name, max(door.seconds for door in doors))
+        ranks = range(self._mode.engines) if self._mode.engines > 1 else (None,)
+        cases = [Case(*case) for case in product(self._folders, (False, True), ranks, doors)]
+        ids = {folder: doors[0].ids(script(self._adapter, output(folder))) for folder in self._folders}
+        for _ in range(ROUNDS):
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                for sent in [pool.submit(self._send, case, ids[case.folder]) for case in self._missing(cases)]:
+                    sent.result()
+        notes = [*read_notes(self._deployment.notes)]
+        result.replies, result.requests = len(self._folders), len(self._sent)
+        result.processes = [*self._processes(notes)]
+        result.faults = [
+            *self._wrong_replies(),
+            *self._wrong_processes(result.processes, notes),
+            *(f"not every API server was asked for {case}" for case in self._missing(cases)),
+        ]
+        return result
+
+    def _missing(self, cases: Sequence[Case]) -> list[Case]:
+        """Those that not every API server behind their door has answered: which one takes a connection is chance."""
+        pids = {note["ticket"]: note["pid"] for note in read_notes(self._deployment.notes) if note["what"] == "answered"}
+        answered: dict[Case, set[int]] = {}
+        for number, (case, _) in self._sent.items():
+            answered.setdefault(case, set()).add(pids[number])
+        servers = self._mode.api_servers // len(self._deployment.doors)
+        return [case for case in cases if len(answered.get(case, ())) < servers]
+
+    def _send(self, case: Case, ids: list[int]) -> None:
+        """Over a connection of its own."""
+        number = next(self._numbers)
+        request = load(case.folder, "request")
+        mark = ticket(number, case.rank)
+        mark["extra_headers"]["Connection"] = "close"
+        mark["extra_body"]["vllm_xargs"]["replay_ids"] = ids
+        mark["extra_body"]["chat_template_kwargs"] = request.get("chat_template_kwargs")
+        create: Any = case.door.client.chat.completions.create
+        answer = create(
+            model=case.door.name,
+            messages=as_sent(request["messages"]),
+            tools=tools_of(case.folder),
+            stream=case.stream,
+            **mark,
+        )
+        self._sent[number] = Sent(case, read(answer))
+
+    def _wrong_replies(self) -> Iterator[str]:
+        server = self._deployment.doors[0]
+        want = {
+            folder: through_vllm(self._adapter, folder, server.seen(output(folder)))
+            for folder in self._folders
+        }
+        for case, reply in self._sent.values():
+            if not as_recorded(reply, case.stream, *want[case.folder]):
+                yield f"{case}: {reply.content!r} {reply.calls} {reply.finish_reason}"
+
+    def _processes(self, notes: Sequence[Note]) -> Iterator[Process]:
+        """Those of vLLM's, and those that have noted something."""
+        did = {what: Counter[int]() for what in ("registered", "answered", "wrote")}
+        seen = {(note["what"], note["pid"], note.get("ticket", number)) for number, note in enumerate(notes)}
+        for what, pid, number in seen:
+            did[what][pid] += 1
+        for pid, title in self._deployment.titles().items():
+            own = VLLM.search(title) or RAY.search(title)
+            name = own[1] if own else title
+            counts = [did[what][pid] for what in did]
+            if own or any(counts):
+                yield Process(name, *counts)
+
+    def _wrong_processes(self, processes: Sequence[Process], notes: Sequence[Note]) -> Iterator[str]:
+        for one in processes:
+            if one.registered != 1 and not (one.title.startswith(NO_PLUGIN) and not one.registered):
+                yield f"{one.title} has registered the plugin {one.registered} times"
+        if not all(note["known"] for note in notes if note["what"] == "registered"):
+            yield "a process that has registered the plugin does not know the parsers"
+        everything = set(product(self._folders, (False, True)))
+        for what, wanted in (("answered", self._mode.api_servers), ("wrote", self._mode.workers)):
+            done: dict[int, set[tuple[Path, bool]]] = {}
+            for note in notes:
+                if note["what"] == what:
+                    case = self._sent[note["ticket"]].case
+                    done.setdefault(note["pid"], set()).add((case.folder, case.stream))
+            complete = sum(some == everything for some in done.values())
+            if complete != wanted:
+                yield f"{complete} processes {what} every reply, whole and streamed, not {wanted}"
+
+
+def as_recorded(reply: Reply, stream: bool, content: str, calls: list[tuple[str, object]]) -> bool:
+    """Whether a reply is what it must be; a stream cannot take back a call that it has announced."""
+    complete = [call for call in reply.calls if loads(call[1])]
+    if [(name, json.loads(text)) for name, text in complete] != calls:
+        return False
+    if stream and len(complete) < len(reply.calls):
+        return True
+    said = reply.content if reply.content.strip() or not calls else ""
+    finish = "tool_calls" if calls else "stop"
+    return len(complete) == len(reply.calls) and (said, reply.finish_reason) == (content, finish)
+
+
+def table(results: Sequence[Result]) -> Table:
+    shown = Table("mode", "process", "registered", "answered", "wrote", "seconds", "what does not hold")
+    for result in results:
+        for number, one in enumerate(result.processes):
+            head = (result.mode, f"{result.seconds:.0f}", str(len(result.faults))) if not number else ("", "", "")
+            shown.add_row(head[0], one.title, str(one.registered), str(one.answered), str(one.wrote), *head[1:])
+    return shown
+
+
+def main() -> int:
+    console = Console(width=180, highlight=False)
+    names = sys.argv[1:] or list(MODES)
+    adapter = get(os.environ.get("ADAPTER") or DEFAULT).name
+    results = []
+    for name in names:
+        with tempfile.TemporaryDirectory() as folder, deployed(MODES[name], adapter, Path(folder)) as deployment:
+            try:
+                results.append(Scale(deployment).run(name))
+            finally:
+                import shutil
+                shutil.rmtree("/tmp/scale-keep", ignore_errors=True)
+                shutil.copytree(folder, "/tmp/scale-keep", ignore=lambda f, n: [x for x in n if x == "ray"])
+        for fault in results[-1].faults:
+            console.print(f"{name}: {fault}", markup=False, style="red")
+        console.print(table(results[-1:]))
+    return 1 if any(result.faults for result in results) else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (ServerFailed, UnknownAdapterError) as error:
+        sys.exit(str(error))
