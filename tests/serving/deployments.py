@@ -7,6 +7,7 @@ import os
 import secrets
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -28,6 +29,20 @@ ONE_HERE = (*DP, "--data-parallel-size-local", "1", "--data-parallel-address", H
 TP_NODES = ("--tensor-parallel-size", "2", "--nnodes", "2", "--master-addr", HOST, "--master-port", "{port}")
 
 
+class RayServe(Server):
+    """Ray Serve's server in place of vLLM's: `ray_serve.py`."""
+
+    def _command(self) -> list[str]:
+        return [sys.executable, str(HERE / "ray_serve.py"), self._model, self.adapter, str(self.port)]
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/v1/models", timeout=5):
+                return True
+        except OSError:
+            return False
+
+
 @dataclass(frozen=True, slots=True)
 class Mode:
     """One way."""
@@ -43,6 +58,7 @@ class Mode:
     """In how many processes replies are written."""
     environment: Mapping[str, str] | None = None
     ray: bool = False
+    server: type[Server] = Server
 
 
 MODES = {
@@ -87,6 +103,7 @@ MODES = {
         workers=2,
         ray=True,
     ),
+    "ray-serve": Mode("two replicas of Ray Serve's", ((),), api_servers=0, workers=2, ray=True, server=RayServe),
 }
 
 
@@ -128,11 +145,11 @@ def deployed(mode: Mode, adapter: str, workdir: Path) -> Iterator[Deployment]:
     imports = (write_plugin(workdir / "plugin", ray=mode.ray),)
     environment = {FOLDER: str(notes), "VLLM_HOST_IP": HOST, **(mode.environment or {})}
     port = str(free_port())
+    if mode.ray:
+        environment |= ray_address()
     with ExitStack() as stack:
-        if mode.ray:
-            environment |= stack.enter_context(ray(workdir, [HERE, *imports], environment))
         nodes = [
-            Server(
+            mode.server(
                 model,
                 adapter,
                 *(*DUMMY, *FAMILIES[adapter].arguments, *MIDDLEWARE),
@@ -144,6 +161,8 @@ def deployed(mode: Mode, adapter: str, workdir: Path) -> Iterator[Deployment]:
             )
             for arguments in mode.nodes
         ]
+        if mode.ray:
+            stack.enter_context(ray(workdir, nodes[0].environment))
         for node in nodes:
             stack.callback(node.stop)
             node.start()
@@ -153,37 +172,40 @@ def deployed(mode: Mode, adapter: str, workdir: Path) -> Iterator[Deployment]:
         yield deployment
 
 
-@contextmanager
-def ray(workdir: Path, imports: Sequence[Path], environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """A Ray of this machine alone, which believes in two devices, and how to reach it.
+def ray_address() -> dict[str, str]:
+    """How a Ray of this machine alone is reached.
 
     It listens on every interface, whatever address it is given: with a token nobody else can use it.
     """
-    port = free_port()
-    reach = {
-        "RAY_ADDRESS": f"{HOST}:{port}",
+    return {
+        "RAY_ADDRESS": f"{HOST}:{free_port()}",
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
         "RAY_USAGE_STATS_ENABLED": "0",
     }
-    path = os.pathsep.join(map(str, imports))
+
+
+@contextmanager
+def ray(workdir: Path, environment: Mapping[str, str]) -> Iterator[None]:
+    """Starts that Ray, which believes in two devices, with what its processes shall find in their environment."""
     command = (
         *("ray", "start", "--head", "--block", "--include-dashboard", "false", "--disable-usage-stats"),
-        *("--node-ip-address", HOST, "--port", str(port), "--num-gpus", "2", "--num-cpus", "2"),
-        *("--object-store-memory", str(2**28), "--temp-dir", f"{workdir}/ray"),
+        *("--node-ip-address", HOST, "--port", environment["RAY_ADDRESS"].rpartition(":")[2]),
+        *("--num-gpus", "2", "--num-cpus", "8", "--object-store-memory", str(2**28)),
+        *("--temp-dir", f"{workdir}/ray"),
     )
     program = Path(sys.executable).with_name(command[0])
     with (workdir / "ray.log").open("wb") as log:
         head = subprocess.Popen(
             [program, *command[1:]],
-            env={**os.environ, **environment, **reach, "PYTHONPATH": path},
+            env=environment,
             cwd=workdir,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
         )
     try:
-        yield reach
+        yield
     finally:
         every = [head, *psutil.Process(head.pid).children(recursive=True)]
         head.terminate()

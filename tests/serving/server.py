@@ -115,7 +115,7 @@ class Server:
             self._process = subprocess.Popen(
                 self._command(),
                 cwd=self._workdir,
-                env=self._environment(),
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -225,7 +225,9 @@ class Server:
         module = "vllm.entrypoints.openai.api_server"
         return [sys.executable, "-m", module, "--model", self._model, *self._arguments]
 
-    def _environment(self) -> dict[str, str]:
+    @property
+    def environment(self) -> dict[str, str]:
+        """Its processes'."""
         path = [str(HERE), *map(str, self._imports)]
         if self._program == "vllm" and not is_installed("vllm"):
             path.append(str(write_vllm_metadata(self._workdir / "vllm-command")))
