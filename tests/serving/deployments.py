@@ -3,7 +3,6 @@
 Every node is a process of its own on this machine, and reaches the others over loopback.
 """
 
-import os
 import secrets
 import subprocess
 import sys
@@ -66,7 +65,10 @@ MODES = {
     "data-parallel": Mode("data parallel", (DP,), api_servers=2, engines=2, workers=2),
     "external": Mode(
         "data parallel on two nodes, one engine and one address each",
-        ((*ONE_HERE[:2], *ONE_HERE[4:], "--data-parallel-rank", "0"), (*ONE_HERE[:2], *ONE_HERE[4:], "--data-parallel-rank", "1")),
+        (
+            (*ONE_HERE[:2], *ONE_HERE[4:], "--data-parallel-rank", "0"),
+            (*ONE_HERE[:2], *ONE_HERE[4:], "--data-parallel-rank", "1"),
+        ),
         api_servers=2,
         workers=2,
     ),
@@ -103,7 +105,9 @@ MODES = {
         workers=2,
         ray=True,
     ),
-    "ray-serve": Mode("two replicas of Ray Serve's", ((),), api_servers=0, workers=2, ray=True, server=RayServe),
+    "ray-serve": Mode(
+        "two replicas of Ray Serve's", ((),), api_servers=0, workers=2, ray=True, server=RayServe
+    ),
 }
 
 

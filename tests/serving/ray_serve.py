@@ -9,7 +9,7 @@ import sys
 from ray import serve
 from ray.serve.llm import LLMConfig, LLMServingArgs, build_openai_app
 
-from chat_adapters.adapters import template_path
+from chat_adapters.adapters import get, read_template
 
 __all__: list[str] = []
 
@@ -21,7 +21,7 @@ config = LLMConfig(
     engine_kwargs={
         "enable_auto_tool_choice": True,
         "tool_call_parser": adapter,
-        "chat_template": template_path(adapter).read_text("utf-8"),
+        "chat_template": read_template(get(adapter)),
         "tokenizer_mode": "chat_adapters",
         "load_format": "dummy",
         "dtype": "float32",

@@ -14,26 +14,24 @@ import re
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
 from itertools import count, product
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import httpx
-from deployments import MODES, Deployment, Mode, deployed
-from openai import OpenAI
+from counters import counters
+from deployments import MODES, Deployment, deployed
 from recorded import as_sent, load, loads, output, recorded, script, through_vllm, tools_of
 from replies import Reply, read
 from rich.console import Console
-from rich.table import Table
+from scale_report import Process, Result, screen, write
 from server import Server, ServerFailed
 from witness import Note, read_notes, ticket
 
-from chat_adapters.adapters import Adapter, UnknownAdapterError, get
+from chat_adapters.adapters import UnknownAdapterError, get
 
-__all__ = ["Result", "Scale", "table"]
+__all__ = ["DEFAULT", "Scale"]
 
 DEFAULT = "internlm2_5"
 """Its configuration is a class of the plugin's own, which every process must be able to load."""
@@ -65,33 +63,6 @@ class Sent(NamedTuple):
     reply: Reply
 
 
-@dataclass(slots=True)
-class Process:
-    """What one process has done."""
-
-    title: str
-    registered: int
-    answered: int
-    """Requests."""
-    wrote: int
-    """Replies."""
-
-
-@dataclass(slots=True)
-class Result:
-    """What came of one mode."""
-
-    mode: str
-    what: str
-    adapter: str
-    seconds: float
-    """How long it took to start."""
-    replies: int = 0
-    requests: int = 0
-    processes: list[Process] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
-
-
 class Scale:
     """A mode that runs, and its requests.
 
@@ -110,19 +81,23 @@ class Scale:
 
     def run(self, name: str) -> Result:
         doors = self._deployment.doors
-        result = Result(name, self._mode.what, self._adapter.name, max(door.seconds for door in doors))
+        seconds = max(door.seconds for door in doors)
+        result = Result(name, self._mode.what, self._adapter.name, seconds, len(self._folders))
         ranks = range(self._mode.engines) if self._mode.engines > 1 else (None,)
         cases = [Case(*case) for case in product(self._folders, (False, True), ranks, doors)]
         ids = {folder: doors[0].ids(script(self._adapter, output(folder))) for folder in self._folders}
         for _ in range(ROUNDS):
             with ThreadPoolExecutor(AT_ONCE) as pool:
-                for sent in [pool.submit(self._send, case, ids[case.folder]) for case in self._missing(cases)]:
+                for sent in [
+                    pool.submit(self._send, case, ids[case.folder]) for case in self._missing(cases)
+                ]:
                     sent.result()
         notes = [*read_notes(self._deployment.notes)]
-        result.replies, result.requests = len(self._folders), len(self._sent)
+        result.requests = len(self._sent)
         result.processes = [*self._processes(notes)]
         result.faults = [
             *self._wrong_replies(),
+            *self._wrong_counts(),
             *self._wrong_processes(result.processes, notes),
             *(f"not every API server was asked for {case}" for case in self._missing(cases)),
         ]
@@ -130,7 +105,11 @@ class Scale:
 
     def _missing(self, cases: Sequence[Case]) -> list[Case]:
         """Those that not every API server behind their door has answered: which one takes a connection is chance."""
-        pids = {note["ticket"]: note["pid"] for note in read_notes(self._deployment.notes) if note["what"] == "answered"}
+        pids = {
+            note["ticket"]: note["pid"]
+            for note in read_notes(self._deployment.notes)
+            if note["what"] == "answered"
+        }
         answered: dict[Case, set[int]] = {}
         for number, (case, _) in self._sent.items():
             answered.setdefault(case, set()).add(pids[number])
@@ -165,11 +144,17 @@ class Scale:
             if not as_recorded(reply, case.stream, *want[case.folder]):
                 yield f"{case}: {reply.content!r} {reply.calls} {reply.finish_reason}"
 
+    def _wrong_counts(self) -> Iterator[str]:
+        calls = sum(loads(arguments) for _, reply in self._sent.values() for _, arguments in reply.calls)
+        if self._mode.api_servers:  # Ray Serve has no /metrics there
+            counted = sum(counters(door)["calls", self._adapter.name] for door in self._deployment.doors)
+            if counted != calls:
+                yield f"/metrics counted {counted} calls of {calls}"
+
     def _processes(self, notes: Sequence[Note]) -> Iterator[Process]:
         """Those of vLLM's, and those that have noted something."""
         did = {what: Counter[int]() for what in ("registered", "answered", "wrote")}
-        seen = {(note["what"], note["pid"], note.get("ticket", number)) for number, note in enumerate(notes)}
-        for what, pid, number in seen:
+        for what, pid, _ in {(note["what"], note["pid"], note.get("ticket", object())) for note in notes}:
             did[what][pid] += 1
         for pid, title in self._deployment.titles().items():
             own = VLLM.search(title) or RAY.search(title)
@@ -208,31 +193,18 @@ def as_recorded(reply: Reply, stream: bool, content: str, calls: list[tuple[str,
     return len(complete) == len(reply.calls) and (said, reply.finish_reason) == (content, finish)
 
 
-def table(results: Sequence[Result]) -> Table:
-    shown = Table("mode", "process", "registered", "answered", "wrote", "seconds", "what does not hold")
-    for result in results:
-        for number, one in enumerate(result.processes):
-            head = (result.mode, f"{result.seconds:.0f}", str(len(result.faults))) if not number else ("", "", "")
-            shown.add_row(head[0], one.title, str(one.registered), str(one.answered), str(one.wrote), *head[1:])
-    return shown
-
-
 def main() -> int:
-    console = Console(width=180, highlight=False)
+    console = Console(width=160, highlight=False)
     names = sys.argv[1:] or list(MODES)
     adapter = get(os.environ.get("ADAPTER") or DEFAULT).name
     results = []
     for name in names:
-        with tempfile.TemporaryDirectory() as folder, deployed(MODES[name], adapter, Path(folder)) as deployment:
-            try:
-                results.append(Scale(deployment).run(name))
-            finally:
-                import shutil
-                shutil.rmtree("/tmp/scale-keep", ignore_errors=True)
-                shutil.copytree(folder, "/tmp/scale-keep", ignore=lambda f, n: [x for x in n if x == "ray"])
+        with tempfile.TemporaryDirectory() as folder, deployed(MODES[name], adapter, Path(folder)) as running:
+            results.append(Scale(running).run(name))
+        console.print(screen(results[-1]))
         for fault in results[-1].faults:
             console.print(f"{name}: {fault}", markup=False, style="red")
-        console.print(table(results[-1:]))
+    write(results, MODES)
     return 1 if any(result.faults for result in results) else 0
 
 

@@ -11,7 +11,18 @@ from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["FOLDER", "MIDDLEWARE", "Answered", "Note", "note", "platform", "plugin", "read_notes", "ticket", "write_plugin"]
+__all__ = [
+    "FOLDER",
+    "MIDDLEWARE",
+    "Answered",
+    "Note",
+    "note",
+    "platform",
+    "plugin",
+    "read_notes",
+    "ticket",
+    "write_plugin",
+]
 
 FOLDER = "WITNESS"
 HEADER = "x-witness"
@@ -28,7 +39,10 @@ def ticket(number: int, rank: int | None = None) -> dict[str, dict[str, Any]]:
         rank: which engine is to take it; any, if none is named.
     """
     engine = {} if rank is None else {"X-data-parallel-rank": str(rank)}
-    return {"extra_headers": {HEADER: str(number), **engine}, "extra_body": {"vllm_xargs": {"ticket": number}}}
+    return {
+        "extra_headers": {HEADER: str(number), **engine},
+        "extra_body": {"vllm_xargs": {"ticket": number}},
+    }
 
 
 def note(what: str, **more: Any) -> None:
