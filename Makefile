@@ -95,4 +95,4 @@ release-check: $(READY)
 	$(BIN)/python tests/release.py
 
 clean:
-	rm -rf .venv build dist site *.egg-info .fuzz .soak .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build dist site *.egg-info .fuzz .soak .scale .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -63,24 +63,6 @@ class Mode:
 MODES = {
     "api-servers": Mode("several API servers", (("--api-server-count", "2"),), api_servers=2),
     "data-parallel": Mode("data parallel", (DP,), api_servers=2, engines=2, workers=2),
-    "external": Mode(
-        "data parallel on two nodes, one engine and one address each",
-        (
-            (*ONE_HERE[:2], *ONE_HERE[4:], "--data-parallel-rank", "0"),
-            (*ONE_HERE[:2], *ONE_HERE[4:], "--data-parallel-rank", "1"),
-        ),
-        api_servers=2,
-        workers=2,
-    ),
-    "hybrid": Mode(
-        "data parallel on two nodes, an address for each",
-        (
-            (*ONE_HERE, "--data-parallel-hybrid-lb", "--data-parallel-start-rank", "0"),
-            (*ONE_HERE, "--data-parallel-hybrid-lb", "--data-parallel-start-rank", "1"),
-        ),
-        api_servers=2,
-        workers=2,
-    ),
     "headless": Mode(
         "data parallel on two nodes, one of them headless",
         (ONE_HERE, (*ONE_HERE, HEADLESS, "--data-parallel-start-rank", "1")),

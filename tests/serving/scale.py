@@ -11,6 +11,7 @@ table into docs/scale-out.md.
 import json
 import os
 import re
+import shutil
 import sys
 import tempfile
 from collections import Counter
@@ -40,6 +41,7 @@ ROUNDS = 16
 """In each is sent what some API server has not answered yet."""
 VLLM, RAY = re.compile(r"VLLM::(\S+)"), re.compile(r"ray::(\w*Worker\w*)")
 """In the titles of vLLM's own processes, and of actors of Ray's that are."""
+KEPT = Path(__file__).resolve().parent.parent.parent / ".scale"
 NO_PLUGIN = "DPCoordinator"
 """It passes messages on, and loads no plugins."""
 
@@ -193,14 +195,27 @@ def as_recorded(reply: Reply, stream: bool, content: str, calls: list[tuple[str,
     return len(complete) == len(reply.calls) and (said, reply.finish_reason) == (content, finish)
 
 
+def run(name: str, adapter: str) -> Result:
+    """One mode; if not all of it holds, the logs of its nodes are kept."""
+    with tempfile.TemporaryDirectory() as folder:
+        kept = True
+        try:
+            with deployed(MODES[name], adapter, Path(folder)) as running:
+                result = Scale(running).run(name)
+            kept = bool(result.faults)
+        finally:
+            for log in Path(folder).glob("*.log") if kept else ():
+                (KEPT / name).mkdir(parents=True, exist_ok=True)
+                shutil.copy(log, KEPT / name)
+    return result
+
+
 def main() -> int:
     console = Console(width=160, highlight=False)
-    names = sys.argv[1:] or list(MODES)
     adapter = get(os.environ.get("ADAPTER") or DEFAULT).name
     results = []
-    for name in names:
-        with tempfile.TemporaryDirectory() as folder, deployed(MODES[name], adapter, Path(folder)) as running:
-            results.append(Scale(running).run(name))
+    for name in sys.argv[1:] or MODES:
+        results.append(run(name, adapter))
         console.print(screen(results[-1]))
         for fault in results[-1].faults:
             console.print(f"{name}: {fault}", markup=False, style="red")
