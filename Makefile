@@ -13,10 +13,13 @@ VOCABULARIES := llama-models==0.3.0 dashscope==2.0.2
 # For `make fuzz` alone: wheels are there for Linux and Python 3.11 to 3.13.
 ATHERIS := atheris==3.0.0
 
+# For `make scale` alone; of ray[llm], what does not bring another vLLM.
+RAY := ray[serve]==2.60.0 pyarrow
+
 # For `make browser` alone.
 PLAYWRIGHT := playwright==1.65.2
 
-.PHONY: setup demo guide guides routes browser test test-servers test-others test-slow fuzz soak bench bench-serving bench-prompts lint docs release-check clean
+.PHONY: setup demo guide guides routes browser test test-servers test-others test-slow fuzz soak scale bench bench-serving bench-prompts lint docs release-check clean
 
 setup: $(READY)
 
@@ -62,6 +65,12 @@ fuzz: $(READY)
 # Thousands of requests on every adapter's server, or ADAPTER's: SOAK_REQUESTS each; of what failed, the log is kept in .soak/.
 soak: $(READY)
 	$(BIN)/python tests/serving/soak.py
+
+# vLLM over several processes, nodes and Ray, every mode or MODE; of what does not hold, the logs are kept in .scale/. docs/scale-out.md
+scale: $(READY)
+	$(BIN)/python -c 'import ray.serve.llm' 2>/dev/null || $(BIN)/pip install $(foreach one,$(RAY),'$(one)')
+	$(BIN)/python tests/serving/scale.py $(MODE)
+	$(BIN)/pytest tests/test_scale.py -m 'not server'
 
 # What tool parsers cost, ours beside vLLM's own: minutes, on a machine that does nothing else. docs/performance.md
 bench: $(READY)
