@@ -3,6 +3,7 @@
 Every node is a process of its own on this machine, and reaches the others over loopback.
 """
 
+import json
 import secrets
 import subprocess
 import sys
@@ -128,6 +129,9 @@ def deployed(mode: Mode, adapter: str, workdir: Path) -> Iterator[Deployment]:
     notes = workdir / "notes"
     notes.mkdir()
     model = write_tiny_checkpoint(workdir / "tiny", FAMILIES[adapter])
+    config = json.loads((model / "config.json").read_text("utf-8"))
+    # One for each of two workers: InternLM2's class in vLLM cannot share one.
+    (model / "config.json").write_text(json.dumps(config | {"num_key_value_heads": 2}), "utf-8")
     imports = (write_plugin(workdir / "plugin", ray=mode.ray),)
     environment = {FOLDER: str(notes), "VLLM_HOST_IP": HOST, **(mode.environment or {})}
     port = str(free_port())
