@@ -40,6 +40,8 @@ def test_every_process_answers_what_was_recorded(name: str, tmp_path: Path) -> N
     with deployed(mode, DEFAULT, tmp_path) as running:
         result = Scale(running, REPLIES).run(name)
     assert not result.faults, "\n".join(result.faults)
+    if mode.mute:
+        pytest.skip(f"it was started, and no more: {mode.mute}")
     several = 2 * REPLIES * mode.engines
     answered = [one.answered for one in result.processes if one.answered]
     assert len(answered) == mode.api_servers

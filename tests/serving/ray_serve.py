@@ -33,4 +33,5 @@ config = LLMConfig(
 )
 serve.start(http_options={"host": "127.0.0.1", "port": int(port)})
 serve.run(build_openai_app(LLMServingArgs(llm_configs=[config])))
+print("every replica answers", flush=True)  # `deployments.py` waits for that
 signal.pause()

@@ -36,6 +36,8 @@ class Result:
 
     mode: str
     what: str
+    mute: str
+    """Why it answers nothing here, if it does not."""
     adapter: str
     seconds: float
     """How long it took to start."""
@@ -49,7 +51,8 @@ class Result:
 
 def screen(result: Result) -> Table:
     """Its processes."""
-    head = f"{result.mode}: {result.what}; {result.requests} requests for {result.replies} replies"
+    sent = result.mute or f"{result.requests} requests for {result.replies} replies"
+    head = f"{result.mode}: {result.what}; {sent}"
     shown = Table("process", "registered", "answered", "wrote", title=head)
     for one in result.processes:
         shown.add_row(one.title, str(one.registered), str(one.answered), str(one.wrote))
@@ -82,9 +85,9 @@ def row(result: dict[str, Any]) -> list[str]:
         result["what"],
         str(sum(one["registered"] > 0 for one in result["processes"])),
         "once" if registered == [1] else f"**{registered} times**",
-        f"{result['requests']}"
-        if not result["faults"]
-        else f"**{len(result['faults'])} things do not hold**",
+        f"**{len(result['faults'])} things do not hold**"
+        if result["faults"]
+        else result["mute"] or str(result["requests"]),
         *(
             ", ".join(str(one[did]) for one in result["processes"] if one[did]) or "-"
             for did in ("answered", "wrote")
