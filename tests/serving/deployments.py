@@ -46,7 +46,7 @@ class Mode:
     nodes: tuple[tuple[str, ...], ...]
     """The arguments of each node, the first of which has the address; `{port}` is a free one, the same for all."""
     api_servers: int = 1
-    """How many processes answer."""
+    """How many processes answer; none of Ray Serve's have vLLM's middleware, by which they would be known."""
     engines: int = 1
     """How many engines each of them may choose from."""
     workers: int = 1

@@ -102,21 +102,22 @@ class Scale:
         result.faults = [*self._wrong_processes(result.processes, notes)]
         if not self._mode.mute:
             result.faults += [*self._wrong_replies(), *self._wrong_counts(), *self._wrong_work(notes)]
-            result.faults += [f"not every API server was asked for {case}" for case in self._missing(cases)]
+            result.faults += [f"not every process was asked for {case}" for case in self._missing(cases)]
         return result
 
     def _missing(self, cases: Sequence[Case]) -> list[Case]:
-        """Those that not every API server behind their door has answered: which one takes a connection is chance."""
-        pids = {
-            note["ticket"]: note["pid"]
-            for note in read_notes(self._deployment.notes)
-            if note["what"] == "answered"
-        }
-        answered: dict[Case, set[int]] = {}
-        for number, (case, _) in self._sent.items():
-            answered.setdefault(case, set()).add(pids[number])
-        servers = self._mode.api_servers // len(self._deployment.doors)
-        return [case for case in cases if len(answered.get(case, ())) < servers]
+        """Those that not every process behind their door has answered: which one takes a connection is chance."""
+        mode = self._mode
+        what, wanted = (
+            ("answered", mode.api_servers // len(self._deployment.doors))
+            if mode.api_servers
+            else ("wrote", mode.workers)
+        )
+        done: dict[Case, set[int]] = {}
+        for note in read_notes(self._deployment.notes):
+            if note["what"] == what:
+                done.setdefault(self._sent[note["ticket"]].case, set()).add(note["pid"])
+        return [case for case in cases if len(done.get(case, ())) < wanted]
 
     def _send(self, case: Case, ids: list[int]) -> None:
         """Over a connection of its own."""
