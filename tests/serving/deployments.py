@@ -113,15 +113,16 @@ class Deployment:
 
     def titles(self) -> dict[int, str]:
         """Every process that lives, and every one that has noted something; the latter may have ended."""
-        alive: dict[int, str] = {}
-        leaders = {node.pid: f"vllm serve, node {number}" for number, node in enumerate(self.nodes)}
-        pids = {one.pid for pid in leaders for one in psutil.Process(pid).children(recursive=True)}
-        for pid in sorted({*leaders, *pids, *(note["pid"] for note in read_notes(self.notes))}):
+        pids = {note["pid"] for note in read_notes(self.notes)}
+        for node in self.nodes:
+            pids |= {node.pid, *(one.pid for one in psutil.Process(node.pid).children(recursive=True))}
+        titles: dict[int, str] = {}
+        for pid in sorted(pids):
             try:
-                alive[pid] = leaders.get(pid) or " ".join(psutil.Process(pid).cmdline())
+                titles[pid] = " ".join(psutil.Process(pid).cmdline())
             except psutil.NoSuchProcess:
-                alive[pid] = "has ended"
-        return alive
+                titles[pid] = "has ended"
+        return titles
 
 
 @contextmanager

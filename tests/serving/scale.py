@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 from counters import counters
 from deployments import MODES, Deployment, deployed
+from openai import OpenAIError
 from recorded import as_sent, load, loads, output, recorded, script, through_vllm, tools_of
 from replies import Reply, read
 from rich.console import Console
@@ -39,7 +40,7 @@ DEFAULT = "internlm2_5"
 AT_ONCE = 8
 ROUNDS = 16
 """In each is sent what some API server has not answered yet."""
-VLLM, RAY = re.compile(r"VLLM::(\S+)"), re.compile(r"ray::(\w*Worker\w*)")
+OWN = re.compile(r"VLLM::(\S+)|/bin/(vllm serve) |ray::(?:ServeReplica:\w+:)?(RayWorkerProc|LLMServer)")
 """In the titles of vLLM's own processes, and of actors of Ray's that are."""
 KEPT = Path(__file__).resolve().parent.parent.parent / ".scale"
 NO_PLUGIN = "DPCoordinator"
@@ -160,8 +161,8 @@ class Scale:
         for what, pid, _ in {(note["what"], note["pid"], note.get("ticket", object())) for note in notes}:
             did[what][pid] += 1
         for pid, title in self._deployment.titles().items():
-            own = VLLM.search(title) or RAY.search(title)
-            name = own[1] if own else title
+            own = OWN.search(title)
+            name = next(filter(None, own.groups())) if own else title
             counts = [did[what][pid] for what in did]
             if own or any(counts):
                 yield Process(name, *counts)
@@ -200,16 +201,16 @@ def as_recorded(reply: Reply, stream: bool, content: str, calls: list[tuple[str,
 
 def run(name: str, adapter: str) -> Result:
     """One mode; if not all of it holds, the logs of its nodes are kept."""
+    mode = MODES[name]
     with tempfile.TemporaryDirectory() as folder:
-        kept = True
         try:
-            with deployed(MODES[name], adapter, Path(folder)) as running:
+            with deployed(mode, adapter, Path(folder)) as running:
                 result = Scale(running).run(name)
-            kept = bool(result.faults)
-        finally:
-            for log in Path(folder).glob("*.log") if kept else ():
-                (KEPT / name).mkdir(parents=True, exist_ok=True)
-                shutil.copy(log, KEPT / name)
+        except (ServerFailed, OpenAIError, OSError) as error:
+            result = Result(name, mode.what, mode.mute, adapter, 0, 0, faults=[f"{error}"])
+        for log in Path(folder).glob("*.log") if result.faults else ():
+            (KEPT / name).mkdir(parents=True, exist_ok=True)
+            shutil.copy(log, KEPT / name)
     return result
 
 
@@ -229,5 +230,5 @@ def main() -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (ServerFailed, UnknownAdapterError) as error:
+    except UnknownAdapterError as error:
         sys.exit(str(error))
