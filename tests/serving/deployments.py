@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 from server import DUMMY, HOST, Server, free_port
 from tiny import FAMILIES, write_tiny_checkpoint
+from tokenizers import Tokenizer
 from witness import FOLDER, MIDDLEWARE, read_notes, write_plugin
 
 __all__ = ["MODES", "Deployment", "Mode", "deployed"]
@@ -29,7 +30,17 @@ TP_NODES = ("--tensor-parallel-size", "2", "--nnodes", "2", "--master-addr", HOS
 
 
 class RayServe(Server):
-    """Ray Serve's server in place of vLLM's: `ray_serve.py`."""
+    """Ray Serve's server in place of vLLM's: `ray_serve.py`. Its `/tokenize` answers HTTP 400 beside this vLLM."""
+
+    def ids(self, text: str) -> list[int]:
+        return self._tokenizer.encode(text, add_special_tokens=False).ids
+
+    def text(self, ids: Sequence[int]) -> str:
+        return self._tokenizer.decode(list(ids), skip_special_tokens=False)
+
+    @property
+    def _tokenizer(self) -> Tokenizer:
+        return Tokenizer.from_file(f"{self._model}/tokenizer.json")
 
     def _command(self) -> list[str]:
         return [sys.executable, str(HERE / "ray_serve.py"), self._model, self.adapter, str(self.port)]
