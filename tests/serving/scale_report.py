@@ -87,7 +87,9 @@ def row(result: dict[str, Any]) -> list[str]:
         "once" if registered == [1] else f"**{registered} times**",
         f"**{len(result['faults'])} things do not hold**"
         if result["faults"]
-        else result["mute"] or str(result["requests"]),
+        else f"none: {result['mute']}"
+        if result["mute"]
+        else str(result["requests"]),
         *(
             ", ".join(str(one[did]) for one in result["processes"] if one[did]) or "-"
             for did in ("answered", "wrote")
