@@ -60,7 +60,7 @@ test-slow: $(READY)
 # Every adapter, or ADAPTER, in FUZZ_SECONDS all together; what it found is kept in .fuzz/.
 fuzz: $(READY)
 	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install $(ATHERIS)
-	FUZZ_SECONDS=$(or $(FUZZ_SECONDS),300) $(BIN)/python tests/fuzz.py $(ADAPTER)
+	$(BIN)/python tests/fuzz.py $(ADAPTER)
 
 # Thousands of requests on every adapter's server, or ADAPTER's: SOAK_REQUESTS each; of what failed, the log is kept in .soak/.
 soak: $(READY)
@@ -104,4 +104,4 @@ release-check: $(READY)
 	$(BIN)/python tests/release.py
 
 clean:
-	rm -rf .venv build dist site *.egg-info .fuzz .soak .scale .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build dist site *.egg-info .fuzz .matrix .scale .soak .hypothesis .mypy_cache .pytest_cache .ruff_cache

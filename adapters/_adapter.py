@@ -60,6 +60,8 @@ class Adapter:
             raise FormatError(f"the adapter name {self.name!r} must be a module name in lower case")
         if not self.stop_tokens:
             raise FormatError(f"{self.name}: a reply needs at least one stop token")
+        if self.format.stop_token not in ("", *self.stop_tokens):
+            raise FormatError(f"{self.name}: {self.format.stop_token!r} is not among the stop tokens")
         self.with_dialects(dialect.name for dialect in self.dialects)
 
     def with_dialects(self, names: Iterable[str] | None = None) -> Format:

@@ -27,7 +27,6 @@ STREAMS = (1, 8, 64)
 """How many are on their way at once."""
 TOOLS = (1, 100)
 ROUNDS = 5
-GRAMMAR_ROUNDS = 2
 BOUND = 1.1
 """Our server's CPU a token, times the floor's, with the most streams."""
 
@@ -40,7 +39,7 @@ def bench(name: str, streams: Sequence[int], tools: Sequence[int], rounds: int) 
         return {
             "load": {str(most): rounds_of(started, most, rounds) for most in streams},
             "grammar": {
-                parser: {str(many): grammar_of(server, many, min(rounds, GRAMMAR_ROUNDS)) for many in tools}
+                parser: {str(many): grammar_of(server, many, rounds) for many in tools}
                 for parser, server in started.items()
                 if parser == name or has_grammar(parser)
             },

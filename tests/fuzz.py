@@ -4,7 +4,8 @@
     python tests/fuzz.py llama3_1           one
     python tests/fuzz.py llama3_1 FILE      an input that libFuzzer wrote down, once more
 
-With FUZZ_RUNS, each adapter ends after so many inputs, if that is earlier. Each core has one adapter at a time.
+With FUZZ_RUNS, each adapter ends after so many inputs, if that is earlier. Each core has one adapter at a time. With FUZZ_SEED,
+PYTHONHASHSEED, addresses that are not random (`setarch -R`) and nothing kept from before, the inputs are the same each time.
 
 It begins with the recorded replies of `fixtures/`, and keeps what reaches new branches in `.fuzz/`. That is no part of
 the repository: some hundred files that nobody can review, and half a minute brings most of them back. A finding becomes
@@ -26,11 +27,13 @@ import atheris
 with atheris.instrument_imports(include=["chat_adapters.adapters"]):
     from chat_adapters.adapters import ADAPTERS, COERCIONS, REPAIRS, Adapter, Tool
 
-from chat_adapters.toolkit.checks import Reading, check_cuts, check_reading, pieces, read
+    # The engine is loaded by what first uses it: loaded elsewhere, none of its branches would be seen.
+    from chat_adapters.toolkit.checks import Reading, check_cuts, check_reading, pieces, read
 from chat_adapters.toolkit.strategies import atoms
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / ".fuzz"
+SECONDS = 300
 MAX_BYTES = 600  # more than any state holds back
 NAMES = ("get_weather", "get_time", "save_note", "f")
 ASKED = {
@@ -90,7 +93,7 @@ class Fuzzed:
             check_cuts(format, tools, text, unknown_tools=unknown_tools, repairs=repairs, coercions=coercions)
 
 
-def fuzz(name: str, files: list[str], seconds: int, runs: int) -> None:
+def fuzz(name: str, files: list[str]) -> None:
     """Never returns: libFuzzer ends the process, with its own status and an account of what it did."""
     adapter = ADAPTERS[name]
     corpus, seeds, words = (KEPT / name / part for part in ("corpus", "seeds", "words"))
@@ -103,17 +106,23 @@ def fuzz(name: str, files: list[str], seconds: int, runs: int) -> None:
     listed = (*atoms(format, NAMES), *WORDS)
     quoted = ["".join(f"\\x{byte:02x}" for byte in word.encode()) for word in listed]
     words.write_text("".join(f'"{word}"\n' for word in quoted))
-    options = [f"-dict={words}", f"-max_len={MAX_BYTES}", f"-max_total_time={seconds}", f"-runs={runs}"]
+    options = [f"-dict={words}", f"-max_len={MAX_BYTES}", f"-max_total_time={told('SECONDS', SECONDS)}"]
+    options += [f"-runs={told('RUNS', -1)}", f"-seed={told('SEED', 0)}"]  # a seed of 0 is any
     options += ["-timeout=20", f"-artifact_prefix={KEPT / name}/", "-print_final_stats=1"]
     atheris.Setup([sys.argv[0], *options, *(files or map(str, (corpus, seeds)))], Fuzzed(adapter))
     atheris.Fuzz()
 
 
+def told(what: str, default: int) -> int:
+    """What a variable says."""
+    return int(os.environ.get(f"FUZZ_{what}") or default)
+
+
 def fuzz_beside_others(name: str, seconds: int) -> str:
     """In a process of its own; how many inputs there were, or what was found."""
-    told = {**os.environ, "FUZZ_SECONDS": str(seconds)}
+    variables = {**os.environ, "FUZZ_SECONDS": str(seconds)}
     done = subprocess.run(
-        [sys.executable, __file__, name], env=told, capture_output=True, text=True, check=False
+        [sys.executable, __file__, name], env=variables, capture_output=True, text=True, check=False
     )
     counted = re.search(r"number_of_executed_units: *(\d+)", done.stderr)
     if done.returncode or counted is None:
@@ -122,13 +131,12 @@ def fuzz_beside_others(name: str, seconds: int) -> str:
 
 
 def main() -> None:
-    seconds = int(os.environ.get("FUZZ_SECONDS") or 300)
     name, *files = sys.argv[1:] or [""]
     if name:
-        fuzz(name, files, seconds, int(os.environ.get("FUZZ_RUNS") or -1))
+        fuzz(name, files)
     cores = os.cpu_count() or 1
     with ThreadPoolExecutor(cores) as pool:
-        share = seconds * min(cores, len(ADAPTERS)) // len(ADAPTERS)
+        share = told("SECONDS", SECONDS) * min(cores, len(ADAPTERS)) // len(ADAPTERS)
         said = list(pool.map(lambda name: fuzz_beside_others(name, share), ADAPTERS))
     print("\n".join(said))
     sys.exit(any(not line.endswith("no finding") for line in said))

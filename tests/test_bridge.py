@@ -248,7 +248,7 @@ def test_a_request_with_tools_gets_stop_tokens_and_visible_markers(tokenizer: An
 def test_a_request_without_tool_use_is_left_alone(tokenizer: Any, fields: dict[str, Any]) -> None:
     asked = request(**fields)
     adjusted = parser("qwen2_5", tokenizer, asked).adjust_request(asked)
-    assert adjusted.skip_special_tokens is True
+    assert adjusted.skip_special_tokens == request(**fields).skip_special_tokens
     assert adjusted.stop_token_ids == []
     assert whole("qwen2_5", tokenizer, CALL, asked) == (CALL, [])
     assert streamed("qwen2_5", tokenizer, list(CALL), asked) == (CALL, [])

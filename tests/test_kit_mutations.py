@@ -216,6 +216,11 @@ DESCRIPTIONS: dict[str, tuple[Subject, str]] = {
         with_template("part.type != 'text' or part.text is not string", "0"),
         "refusals",
     ),
+    "template without the lead": (
+        with_template("'\\n' if content or not loop.first", "'\\n' if not loop.first"),
+        "template-parser",
+    ),
+    "template that does not trim": (Subject(replace(LANTERN, trims=True)), "template-parser"),
     "golden template changed": (with_template("To call one", "To call a tool"), "golden-prompts"),
     "wrong stop token": (Subject(replace(LANTERN, stop_tokens=("<|end|>",))), "stop-tokens"),
     "turn token that is not written": (
@@ -234,6 +239,10 @@ def test_a_broken_description_is_found(defect: str) -> None:
         CHECKS[check](broken)
 
 
+def test_a_token_may_be_put_together() -> None:
+    CHECKS["stop-tokens"](with_template("'<|turn|>", "'<|tu' ~ 'rn|>"))
+
+
 def test_an_adapter_without_template_is_told_where_one_belongs() -> None:
     with pytest.raises(Failed, match=r"no chat template lamp\.jinja in the package chat_adapters_lantern"):
         CHECKS["spellings"](Subject(replace(LANTERN, name="lamp")))
@@ -248,6 +257,8 @@ def test_the_line_of_a_template_that_fails_is_told(monkeypatch: pytest.MonkeyPat
     broken = with_template("'<|turn|>assistant\\n'", "nothing.at_all")
     (verdict,) = examine(broken)
     assert verdict.message.startswith(f"line {line} of the chat template: UndefinedError: 'nothing'")
+    (verdict,) = examine(with_template("'<|turn|>assistant\\n'", "nothing("))
+    assert verdict.message.startswith(f"line {line} of the chat template: TemplateSyntaxError: ")
 
 
 # Grammars that are not the parser's

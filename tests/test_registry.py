@@ -60,6 +60,11 @@ def test_a_name_is_known_before_its_package_is_loaded(packages: Path) -> None:
         ("brings_bad:MINE", "import nothing_of_this_name", "ModuleNotFoundError: No module named 'nothing"),
         ("brings_bad:YOURS", MODULE, "AttributeError: .*'YOURS'"),
         ("brings_bad", MODULE, "it is of type module, not an Adapter"),
+        (
+            "brings_bad:MINE",
+            MODULE.replace("JsonCall())", 'JsonCall(), stop_token="<end>")'),
+            "FormatError: mine: '<end>' is not among the stop tokens",
+        ),
         ("brings_bad:MINE", MODULE.replace('"mine"', '"other"'), "its own name is 'other'"),
         ("brings_bad:MINE", MODULE.replace('("</s>",)', "()"), "FormatError: mine: a reply needs at least"),
     ],

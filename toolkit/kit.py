@@ -15,6 +15,7 @@ from traceback import extract_tb
 from typing import ClassVar, Literal, NamedTuple
 
 import pytest
+from jinja2 import TemplateSyntaxError
 
 from ..adapters import Adapter
 from .kit_case import Failed, Skipped, Subject
@@ -106,4 +107,6 @@ def examine(subject: Subject) -> Iterator[Verdict]:
 def _place(error: Exception) -> str:
     """Where in the chat template it was raised; empty if it was elsewhere. Jinja says it in the traceback."""
     lines = [frame.lineno for frame in extract_tb(error.__traceback__) if frame.filename == "<template>"]
+    if isinstance(error, TemplateSyntaxError):
+        lines = [error.lineno]
     return f"line {lines[-1]} of the chat template: " if lines else ""

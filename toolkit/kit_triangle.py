@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 from hypothesis import strategies as st
 
-from ..adapters import PythonCall, Tool
+from ..adapters import Format, PythonCall, Tool
 from .checks import reply_of
 from .kit_case import Failed, Skipped, Subject, every_example, fail, read_every_way
 from .rendering import render
@@ -49,6 +49,18 @@ def message_of(content: str, calls: Calls) -> Json:
     return {"role": "assistant", "content": content, "tool_calls": written}
 
 
+CONVERSATION: list[Json] = [
+    {"role": "system", "content": "Be brief."},
+    {"role": "user", "content": "What is it?"},
+    message_of("Let me see.", [("f", {"a": "é"})]),
+    {"role": "tool", "tool_call_id": "call_0", "content": "21"},
+    message_of("It is 21.", []),
+    {"role": "user", "content": "And now?"},
+    message_of("", [("f", {})]),
+]
+"""Every role, and calls with and without a text before them."""
+
+
 def turn(subject: Subject, tools: Mapping[str, object], content: str, calls: Calls) -> str:
     """What the template writes for an assistant's turn: the reply that the model would have written.
 
@@ -86,6 +98,9 @@ def parser_reads_template(subject: Subject) -> None:
         if subject.adapter.trims:
             content = content.strip()
         text, offered = turn(subject, tools, content, calls), [Tool(*tool) for tool in tools.items()]
+        if subject.adapter.trims and content and turn(subject, tools, f" {content}\n", calls) != text:
+            raise Failed(f"white space around {content!r} is written, though the adapter says that it trims")
+        _begins_as_described(format, text, content, calls)
         read_every_way(format, offered, text, [data.draw(cuts(text))])
         reply = reply_of(format, offered, text)
         if reply.content != content:
@@ -95,6 +110,17 @@ def parser_reads_template(subject: Subject) -> None:
             fail(f"the calls were {calls}, and are read as {told}", format, offered, text)
 
     every_example(holds)
+
+
+def _begins_as_described(format: Format, text: str, content: str, calls: Calls) -> None:
+    """What the parser reads for either: a lead that is missing, or white space at a marker."""
+    form = format.call
+    if calls and not isinstance(form, PythonCall):
+        start = write_reply(format, (calls[0][0], ""), text=content).removesuffix(form.end)
+        if not text.startswith(start):
+            raise Failed(
+                f"the template begins the turn with {text[: len(start)]!r}, the format with {start!r}"
+            )
 
 
 def _grammars() -> Any:
@@ -200,7 +226,9 @@ def stop_tokens(subject: Subject) -> None:
                 f"behind {written!r} the template writes {end.lstrip()[:40]!r}; no stop token begins like that: "
                 f"{', '.join(ends)}"
             )
-    missing = [token for token in adapter.turn_tokens if token not in subject.template]
+    # One that is written for what this conversation lacks stands in the template.
+    shown = prompt_of(subject, CONVERSATION, tools, True) + subject.template
+    missing = [token for token in adapter.turn_tokens if token not in shown]
     if missing:
         raise Failed(f"the template does not write the turn tokens {', '.join(missing)}")
 
@@ -208,18 +236,9 @@ def stop_tokens(subject: Subject) -> None:
 def prompts_continue(subject: Subject) -> None:
     """Each prompt of a conversation is how the next one begins, so that a server's prefix cache hits."""
     tools = {"f": {"type": "object"}}
-    conversation: list[Json] = [
-        {"role": "system", "content": "Be brief."},
-        {"role": "user", "content": "What is it?"},
-        message_of("Let me see.", [("f", {"a": "é"})]),
-        {"role": "tool", "tool_call_id": "call_0", "content": "21"},
-        message_of("It is 21.", []),
-        {"role": "user", "content": "And now?"},
-        message_of("", [("f", {})]),
-    ]
-    for place, message in enumerate(conversation):
+    for place, message in enumerate(CONVERSATION):
         if message["role"] == "assistant":
-            behind(subject, tools, conversation[:place], conversation[place:])
+            behind(subject, tools, CONVERSATION[:place], CONVERSATION[place:])
 
 
 def spellings_agree(subject: Subject) -> None:

@@ -6,7 +6,7 @@ import os
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from ..adapters import ADAPTERS, AUTO
+from ..adapters import ADAPTERS, AUTO, ChatAdaptersError
 from .settings import changed, current_settings
 
 if TYPE_CHECKING:
@@ -22,17 +22,27 @@ else:
         return OpenAICompat
 
 
-__all__ = ["AUTO", "MODE", "TESTED", "OpenAICompat", "register"]
+__all__ = ["AUTO", "MODE", "TESTED", "OpenAICompat", "UnsupportedVllmError", "register"]
 
 MODE = "chat_adapters"
 """The tokenizer mode in which contents cannot hold special tokens."""
 
-TESTED = ("0.32",)
-"""The vLLM releases that the suite has been run on."""
+TESTED = ("0.29", "0.30", "0.31", "0.32")
+"""The vLLM releases that the suite has been run on: `make matrix`."""
 
 # Below vLLM's own logger, so that its settings and format hold here too.
 _log = logging.getLogger("vllm.chat_adapters")
-_PARSERS = f"{__name__}.tool_parser"
+_PARSERS = f"{__name__}.parsers"
+
+
+class UnsupportedVllmError(ChatAdaptersError):
+    """The vLLM that is installed lacks what the plugin needs of it."""
+
+    def __init__(self, installed: str, why: str) -> None:
+        super().__init__(
+            f"{_tested_with()}, and cannot work with {installed}, which is installed: {why}. "
+            f"Install one of those: pip install 'vllm=={TESTED[-1]}.*'"
+        )
 
 
 def register() -> None:
@@ -86,17 +96,17 @@ def _register_mode() -> None:
     AutoConfig.register(InternLM2Config.model_type, InternLM2Config, exist_ok=True)
 
 
+def _tested_with() -> str:
+    return f"chat_adapters {version('vllm-chat-adapters')} has been tested with vLLM {', '.join(TESTED)}"
+
+
 def _tell_what_is_untested() -> None:
+    """Once for a server, as above."""
     import vllm
 
     release = ".".join(vllm.__version__.split(".")[:2])
-    if release not in TESTED:
-        _log.warning(
-            "chat_adapters %s has been tested with vLLM %s, not with %s",
-            version("vllm-chat-adapters"),
-            ", ".join(TESTED),
-            vllm.__version__,
-        )
+    if release not in TESTED and multiprocessing.parent_process() is None:
+        _log.warning("%s, not with %s", _tested_with(), vllm.__version__)
     if os.environ.get("VLLM_USE_RUST_FRONTEND", "0") not in ("", "0"):
         _log.warning(
             "chat_adapters: vLLM's Rust front end ignores Python tool parsers: unset VLLM_USE_RUST_FRONTEND"

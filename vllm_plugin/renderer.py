@@ -81,7 +81,8 @@ class ContentRenderer(HfRenderer):
             return await super().render_messages_async(messages, params)
         conversation = self._parse(messages, params)
         rendering = self._render_async(conversation, params)
-        return conversation, await self._render_with_timeout(rendering)  # type: ignore[no-untyped-call]
+        within_limit = getattr(self, "_render_with_timeout", None)  # since 0.32
+        return conversation, await (within_limit(rendering) if within_limit else rendering)
 
     def _parse(
         self, messages: list[ChatCompletionMessageParam], params: ChatParams

@@ -101,7 +101,8 @@ class AdapterToolParser(ToolParser):
         request = super().adjust_request(request)
         if request.tools and request.tool_choice != "none":
             request.skip_special_tokens = False
-            request.stop_token_ids = _union(request.stop_token_ids, self._stop_token_ids)
+            if hasattr(request, "stop_token_ids"):  # the Responses route's have them since 0.32
+                request.stop_token_ids = _union(request.stop_token_ids, self._stop_token_ids)
             if self.adapter.format.stop_strings and not _held_to_calls(request):
                 given = [request.stop] if isinstance(request.stop, str) else request.stop
                 request.stop = _union(given, self.adapter.format.stop_strings)
@@ -241,7 +242,7 @@ def tool_parser_class(adapter: Adapter) -> type[AdapterToolParser]:
 
 
 def __getattr__(name: str) -> type[ToolParser]:
-    """vLLM's lazy registration looks the class up in this module, by the adapter's name."""
+    """The class of the adapter of this name."""
     if name == AUTO:
         return AutoToolParser
     try:
@@ -258,7 +259,7 @@ def _structural_tag_builder(
         builtin_tools: list[BuiltinToolParam],
         tool_choice: Choice,
         reasoning: bool,
-        token_suffix: str,
+        token_suffix: str = "",
     ) -> StructuralTag:
         # vLLM has pinned `strict`. Where nobody asked for it, `auto` holds a call to its form, and leaves its arguments.
         offered = [

