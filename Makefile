@@ -13,10 +13,13 @@ VOCABULARIES := llama-models==0.3.0 dashscope==2.0.2
 # For `make fuzz` alone: wheels are there for Linux and Python 3.11 to 3.13.
 ATHERIS := atheris==3.0.0
 
+# For `make scale` alone; of ray[llm], what does not bring another vLLM.
+RAY := ray[serve]==2.60.0 pyarrow
+
 # For `make browser` alone.
 PLAYWRIGHT := playwright==1.65.2
 
-.PHONY: setup demo guide guides routes browser test test-servers test-others test-slow fuzz soak bench bench-serving bench-prompts lint docs release-check matrix clean
+.PHONY: setup demo guide guides routes browser test test-servers test-others test-slow fuzz soak scale bench bench-serving bench-prompts lint docs release-check matrix clean
 
 setup: $(READY)
 
@@ -63,6 +66,12 @@ fuzz: $(READY)
 soak: $(READY)
 	$(BIN)/python tests/serving/soak.py
 
+# vLLM over several processes, nodes and Ray, every mode or MODE; of what does not hold, the logs are kept in .scale/. docs/scale-out.md
+scale: $(READY)
+	$(BIN)/python -c 'import ray.serve.llm' 2>/dev/null || $(BIN)/pip install $(foreach one,$(RAY),'$(one)')
+	$(BIN)/python tests/serving/scale.py $(MODE)
+	$(BIN)/pytest tests/test_scale.py -m 'not server'
+
 # What tool parsers cost, ours beside vLLM's own: minutes, on a machine that does nothing else. docs/performance.md
 bench: $(READY)
 	$(BIN)/python benchmarks/parsers.py
@@ -99,4 +108,4 @@ matrix: $(READY)
 	$(BIN)/python tests/matrix.py $(RELEASES)
 
 clean:
-	rm -rf .venv build dist site *.egg-info .fuzz .matrix .soak .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build dist site *.egg-info .fuzz .matrix .scale .soak .hypothesis .mypy_cache .pytest_cache .ruff_cache

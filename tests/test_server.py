@@ -11,13 +11,12 @@ from typing import Any
 import pytest
 from families import of_families
 from openai import BadRequestError, InternalServerError
-from recorded import as_sent, before_stop, load, output, reading, recorded, script, tools_of
+from recorded import as_sent, before_stop, load, loads, output, recorded, script, through_vllm, tools_of
 from replies import TIME, WEATHER, Reply, ask, faults, tool
 from server import DUMMY, Server, ServerFailed
 from tiny import FAMILIES, write_tiny_checkpoint
 
-from chat_adapters.adapters import ADAPTERS, Adapter, PythonCall, Tool, get, read_template
-from chat_adapters.toolkit.checks import reply_of
+from chat_adapters.adapters import ADAPTERS, Adapter, PythonCall, get, read_template
 from chat_adapters.toolkit.writing import write_arguments, write_reply
 from chat_adapters.vllm_plugin import MODE
 
@@ -65,27 +64,6 @@ def replays(server: Server, adapter: Adapter) -> Iterator[dict[Path, Both]]:
         pool.shutdown(cancel_futures=True)
 
 
-def through_vllm(adapter: Adapter, folder: Path, seen: str) -> tuple[str, list[tuple[str, object]]]:
-    """What the caller gets of a recorded reply: its `reading`, but for three things that happen on the way.
-
-    The tokens may give another text back than they were made of. vLLM ends the reply before a stop string, so that the
-    parser reads what is left; and it drops a text beside calls that is all white space (of a whole reply: streamed, it
-    went out before the calls).
-    """
-    message = reading(folder)
-    content, calls = (
-        message["content"] or "",
-        [(call["name"], call["arguments"]) for call in message["tool_calls"]],
-    )
-    left = before_stop(seen, adapter.format.stop_strings)
-    if left != output(folder):
-        functions = [one["function"] for one in tools_of(folder)]
-        tools = [Tool(function["name"], function.get("parameters")) for function in functions]
-        reply = reply_of(adapter.with_dialects(), tools, left)
-        content, calls = reply.content, [(call.name, json.loads(call.arguments)) for call in reply.calls]
-    return content if content.strip() or not calls else "", calls
-
-
 @of_families(recorded)
 def test_auto_reads_what_models_have_written(
     server: Server, adapter: Adapter, replays: dict[Path, Both], value: Path
@@ -106,13 +84,6 @@ def test_auto_reads_what_models_have_written(
     golden = value / "prompt.txt"
     if golden.is_file():
         assert server.text(whole.prompt_ids) == server.seen(golden.read_bytes().decode())
-
-
-def loads(arguments: str) -> bool:
-    try:
-        return isinstance(json.loads(arguments), dict)
-    except ValueError:
-        return False
 
 
 def test_arguments_stream_as_they_are_written(server: Server, adapter: Adapter) -> None:

@@ -34,6 +34,7 @@ CHECKPOINTS = {
     "Qwen/Qwen2.5-7B-Instruct": "qwen2_5",
     "Qwen/Qwen2-7B-Instruct": "qwen2",
     "meta-llama/Llama-3.1-8B-Instruct": "llama3_1",
+    "meta-llama/Llama-3.1-70B-Instruct": "llama3_1",
     "THUDM/chatglm3-6b": "chatglm3",
     "internlm/internlm2_5-7b-chat": "internlm2_5",
 }
@@ -46,7 +47,7 @@ PASSED_ON = {
     "make": f'exec "{shutil.which("make")}" --dry-run --directory {shlex.quote(str(ROOT))} "$@"',
 }
 """What becomes of these commands before they are noted: Python runs, but for vLLM's server; make says what it would do."""
-NOTED = ("vllm", "pip", *PASSED_ON)
+NOTED = ("vllm", "pip", "ray", "docker", *PASSED_ON)
 """Commands that blocks only name: what they are given is noted, for the tests to look at."""
 
 

@@ -5,17 +5,20 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from chat_adapters.adapters import Adapter, PythonCall, get
+from chat_adapters.adapters import Adapter, PythonCall, Tool, get
+from chat_adapters.toolkit.checks import reply_of
 
 __all__ = [
     "FIXTURES",
     "as_sent",
     "before_stop",
     "load",
+    "loads",
     "output",
     "reading",
     "recorded",
     "script",
+    "through_vllm",
     "tools_of",
 ]
 
@@ -60,6 +63,35 @@ def reading(folder: Path) -> Any:
 def before_stop(text: str, stops: Iterable[str]) -> str:
     """What is left of a reply when the server has looked for stop strings."""
     return min((text.partition(stop)[0] for stop in stops), key=len, default=text)
+
+
+def through_vllm(adapter: Adapter, folder: Path, seen: str) -> tuple[str, list[tuple[str, object]]]:
+    """What the caller gets of a recorded reply: its `reading`, but for three things that happen on the way.
+
+    The tokens may give another text back than they were made of. vLLM ends the reply before a stop string, so that the
+    parser reads what is left; and it drops a text beside calls that is all white space (of a whole reply: streamed, it
+    went out before the calls).
+    """
+    message = reading(folder)
+    content, calls = (
+        message["content"] or "",
+        [(call["name"], call["arguments"]) for call in message["tool_calls"]],
+    )
+    left = before_stop(seen, adapter.format.stop_strings)
+    if left != output(folder):
+        functions = [one["function"] for one in tools_of(folder)]
+        tools = [Tool(function["name"], function.get("parameters")) for function in functions]
+        reply = reply_of(adapter.with_dialects(), tools, left)
+        content, calls = reply.content, [(call.name, json.loads(call.arguments)) for call in reply.calls]
+    return content if content.strip() or not calls else "", calls
+
+
+def loads(arguments: str) -> bool:
+    """Whether a call's arguments are what they must be."""
+    try:
+        return isinstance(json.loads(arguments), dict)
+    except ValueError:
+        return False
 
 
 def output(folder: Path) -> str:

@@ -22,6 +22,7 @@ from vllm import SamplingParams
 from vllm.config import VllmConfig
 from vllm.v1.sample.logits_processor import BatchUpdate, LogitsProcessor
 from vllm.v1.sample.logits_processor.builtin import process_dict_updates
+from witness import note
 
 __all__ = ["Replay"]
 
@@ -59,6 +60,8 @@ class Replay(LogitsProcessor):
 
 def script(params: SamplingParams, prompt: list[int] | None, written: list[int]) -> Script | None:
     given = params.extra_args or {}
+    if "ticket" in given:
+        note("wrote", ticket=given["ticket"])
     ids = given.get("replay_ids")
     if not ids and (ids := next_of_queue()):
         # Kept in the request: vLLM adds it again when it goes on after a pause.

