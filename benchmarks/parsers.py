@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-sys.path.append(str(HERE.parent / "tests" / "helpers"))  # what writes into pages
+sys.path.append(str(HERE.parent / "tests" / "serving"))  # what writes into pages
 
 import vllm
 from bars import bars, behind

@@ -22,7 +22,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path += [str(ROOT / "tests" / "helpers"), str(ROOT / "tests" / "serving"), str(ROOT / "benchmarks")]
+sys.path += [str(ROOT / "tests" / "serving"), str(ROOT / "benchmarks")]
 
 from made import put
 from server import write_vllm_metadata

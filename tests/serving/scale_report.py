@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from made import put
 from rich.table import Table
 
 __all__ = ["Process", "Result", "screen", "write"]
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
-BEGIN, END = "<!-- made by `make scale` -->", "<!-- end -->"
 HEAD = (
     *("mode", "", "processes with the plugin", "each registered it", "requests, all as recorded"),
     *("answered by each API server", "written by each worker", "seconds to start"),
@@ -66,11 +66,7 @@ def write(results: Iterable[Result], modes: Iterable[str]) -> None:
     known |= {result.mode: asdict(result) for result in results}
     known = {mode: known[mode] for mode in modes if mode in known}
     path.write_text(json.dumps(known, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    before, begin, rest = page.read_text("utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    assert begin, "the page has no place for the table"
-    assert end, "the place for the table has no end"
-    page.write_text(f"{before}{begin}\n{markdown(known.values())}\n{end}{after}", "utf-8")
+    put(markdown(known.values()), page, "make scale")
 
 
 def markdown(results: Iterable[dict[str, Any]]) -> str:

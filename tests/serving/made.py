@@ -8,9 +8,14 @@ END = "<!-- end -->"
 
 
 def put(text: str, page: Path, command: str) -> None:
-    """Puts the text in place of what stands there; a page without the comments stays as it is."""
+    """Puts the text in place of what stands there.
+
+    Raises:
+        ValueError: the page has no place for it.
+    """
     begin = f"<!-- made by `{command}` -->"
     before, found, rest = page.read_text("utf-8").partition(begin)
     _, end, after = rest.partition(END)
-    if found and end:
-        page.write_text(f"{before}{begin}\n{text}\n{END}{after}", "utf-8")
+    if not (found and end):
+        raise ValueError(f"{page} has no {begin} with an {END} behind it")
+    page.write_text(f"{before}{begin}\n{text}\n{END}{after}", "utf-8")
