@@ -48,12 +48,14 @@ def test_refused(tokens: set[str], template: str | None, message: str) -> None:
 )
 def test_vllm_starts_with_the_adapter_or_not_at_all(name: str, template: str, tmp_path: Path) -> None:
     pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'vllm-chat-adapters[cpu]'")
+    from releases import need
     from tiny import FAMILIES, write_tiny_checkpoint
     from transformers import AutoTokenizer
     from vllm.parser.parser_manager import ParserManager
 
     from chat_adapters.vllm_plugin import register
 
+    need("0.32", "refusal of its own for a parser that does not fit the tokenizer")
     register()
     checkpoint = write_tiny_checkpoint(tmp_path, FAMILIES[name])
     tokenizer: Any = AutoTokenizer.from_pretrained(checkpoint)

@@ -16,6 +16,7 @@ pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'vllm-cha
 from formats import INVENTED
 from pydantic import ValidationError
 from recorded import reading
+from releases import need
 from tiny import FAMILIES, write_tiny_checkpoint
 from transformers import AutoTokenizer
 from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
@@ -196,6 +197,7 @@ def test_an_untested_vllm_is_named_once(monkeypatch: pytest.MonkeyPatch, log: li
 
 
 def test_loading_the_plugin_imports_nothing_more_than_vllm_has() -> None:
+    need("0.32", "package of Llama among what it has imported")
     program = (
         "import sys, vllm.tool_parsers; before = set(sys.modules)\n"
         "from chat_adapters.vllm_plugin import register; register()\n"
@@ -218,6 +220,7 @@ def test_the_tokenizer_of_another_family_is_refused(tokenizer: Any) -> None:
     other: Any = Other()
     with pytest.raises(ValueError, match=r"qwen2_5.*does not know <\|im_start\|>"):
         tool_parser_class(get("qwen2_5"))(other)
+    need("0.32", "refusal of its own for a parser that does not fit the tokenizer")
     # vLLM makes a parser at start and turns this into its own refusal, which names the flag.
     with pytest.raises(TypeError, match="--tool-call-parser qwen2_5 cannot be used"):
         ParserManager.get_parser("qwen2_5", enable_auto_tools=True, model_name="m", tokenizer=other)

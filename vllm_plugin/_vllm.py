@@ -7,6 +7,7 @@ Raises:
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import vllm
 
@@ -101,10 +102,20 @@ for _owner, _names in _CALLED.items():
 
 
 def limit_to_single_tool_call(tag: StructuralTag) -> StructuralTag:
-    """Ends the grammar after one call. Before 0.32 vLLM cannot: it leaves further calls out of the answer instead."""
+    """Ends the grammar after one call; before 0.32 vLLM cannot."""
     if hasattr(structural_tag_registry, "limit_to_single_tool_call"):
         return structural_tag_registry.limit_to_single_tool_call(tag)
-    return tag
+    return StructuralTag.model_validate(_with_one_call(tag.model_dump(mode="json")))
+
+
+def _with_one_call(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_with_one_call(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    lists_calls = node.get("type") in ("triggered_tags", "tags_with_separator")
+    limited = {"stop_after_first": True} if lists_calls else {}
+    return {key: _with_one_call(value) for key, value in node.items()} | limited
 
 
 def get_function_tools(tools: Sequence[Tool]) -> Sequence[ChatCompletionToolsParam | FunctionTool]:

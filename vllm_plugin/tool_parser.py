@@ -6,7 +6,7 @@ vLLM asks this module for a class by the adapter's name; each is made when it is
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, lru_cache
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from ..adapters import (
     ADAPTERS,
@@ -113,9 +113,16 @@ class AdapterToolParser(ToolParser):
         tag = self.get_structural_tag(request) if request.extract_structured_outputs() is None else None
         request.tool_choice = allowed.mode
         if tag is not None:
-            if request.parallel_tool_calls is False:
-                limit_to_single_tool_call(tag)
             request.structured_outputs = StructuredOutputsParams(structural_tag=tag.model_dump_json())
+
+    def get_structural_tag(
+        self, request: ChatCompletionRequest | ResponsesRequest, **settings: Any
+    ) -> StructuralTag | None:
+        """The grammar of the request's calls, if it has one. vLLM itself ends it after one call only since 0.32."""
+        tag: StructuralTag | None = super().get_structural_tag(request, **settings)
+        if tag is not None and request.parallel_tool_calls is False:
+            return limit_to_single_tool_call(tag)
+        return tag
 
     def extract_tool_calls(
         self, model_output: str, request: ChatCompletionRequest
