@@ -54,15 +54,19 @@ print(vllm.__version__, *map(version, {SHOWN[1:]}))
 
 
 def main() -> None:
-    found = json.loads(RESULTS.read_text("utf-8")) if RESULTS.is_file() else {}
+    failed = 0
     for release in sys.argv[1:] or (*MODULES, *TESTED):
         python, environment = read_only(release) if release in MODULES else installed(release)
         suite = READ if release in MODULES else SERVED
-        found[release] = outcome(python, environment, suite, KEPT / f"{release}.xml")
-        RESULTS.write_text(json.dumps(dict(sorted(found.items())), indent=1) + "\n", "utf-8")
+        result = outcome(python, environment, suite, KEPT / f"{release}.xml")
+        failed += len(result["failed"])
+        # Read where it is written: another release may be tried at the same time.
+        known = json.loads(RESULTS.read_text("utf-8")) if RESULTS.is_file() else {}
+        found = dict(sorted((known | {release: result}).items()))
+        RESULTS.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
         put(report(found), PAGE, "make matrix")
-    print(report(found))
-    sys.exit(any(one["failed"] for one in found.values()))
+        print(report({release: result}), *result["failed"], sep="\n")
+    sys.exit(bool(failed))
 
 
 def installed(release: str) -> tuple[Path, dict[str, str]]:

@@ -322,11 +322,13 @@ def test_an_answer_in_json_is_no_call_on_the_responses_route(tokenizer: Any) -> 
         assert (len(found), content) == (calls, "" if calls else CALL)
 
 
-def test_one_call_where_the_request_wants_no_more(tokenizer: Any) -> None:
-    for choice in ("auto", "required"):
-        asked = request([WEATHER], tool_choice=choice, parallel_tool_calls=False)
-        adjusted = parser("qwen2_5", tokenizer, asked).adjust_request(asked)
-        assert json.loads(adjusted.structured_outputs.structural_tag)["format"]["stop_after_first"] is True
+@pytest.mark.parametrize("choice", ["auto", "required"])
+def test_one_call_where_the_request_wants_no_more(tokenizer: Any, choice: str) -> None:
+    if choice == "auto":
+        need("0.32", "grammar under auto for parallel_tool_calls: false")
+    asked = request([WEATHER], tool_choice=choice, parallel_tool_calls=False)
+    adjusted = parser("qwen2_5", tokenizer, asked).adjust_request(asked)
+    assert json.loads(adjusted.structured_outputs.structural_tag)["format"]["stop_after_first"] is True
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,9 @@ try:
 except ImportError as error:
     raise UnsupportedVllmError(vllm.__version__, str(error)) from error
 
+KEEPS_MARKUP = tuple(map(int, vllm.__version__.split(".")[:2])) < (0, 31)
+"""vLLM answers a whole reply without calls as the model wrote it, whatever the parser says of its content."""
+
 _CALLED = {
     ToolParser: (
         "adjust_request",
@@ -126,6 +129,7 @@ def get_function_tools(tools: Sequence[Tool]) -> Sequence[ChatCompletionToolsPar
 
 
 __all__ = [
+    "KEEPS_MARKUP",
     "BuiltinToolParam",
     "CachedHfTokenizer",
     "ChatCompletionMessageParam",

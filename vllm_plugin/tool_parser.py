@@ -29,6 +29,7 @@ from ..adapters import Tool as OfferedTool
 from ..adapters import structural_tag as build_structural_tag
 from . import AUTO
 from ._vllm import (
+    KEEPS_MARKUP,
     BuiltinToolParam,
     ChatCompletionRequest,
     ChatCompletionToolsParam,
@@ -136,8 +137,10 @@ class AdapterToolParser(ToolParser):
         calls = [
             ToolCall(function=FunctionCall(name=call.name, arguments=call.arguments)) for call in reply.calls
         ]
+        # Of no calls at all such a vLLM takes the content.
+        called = bool(calls) or (KEEPS_MARKUP and reply.content != model_output)
         return ExtractedToolCallInformation(
-            tools_called=bool(calls), tool_calls=calls, content=reply.content or None
+            tools_called=called, tool_calls=calls, content=reply.content or None
         )
 
     def extract_tool_calls_streaming(
