@@ -12,6 +12,7 @@ import pytest
 from families import of_families
 from openai import BadRequestError, InternalServerError
 from recorded import as_sent, before_stop, load, loads, output, recorded, script, through_vllm, tools_of
+from releases import has
 from replies import TIME, WEATHER, Reply, ask, faults, tool
 from server import DUMMY, Server, ServerFailed
 from tiny import FAMILIES, write_tiny_checkpoint
@@ -104,7 +105,7 @@ def test_a_cut_call_is_never_closed_for_the_model(server: Server, adapter: Adapt
     assert whole.content.endswith(rest)
     assert whole.finish_reason == "tool_calls"  # vLLM: as soon as one call is complete
     assert streamed.calls == (PARIS, ("get_weather", '{"city": "Ro'))
-    assert streamed.finish_reason == "length"
+    assert streamed.finish_reason == ("length" if has("0.31") else "tool_calls")
 
 
 def test_several_choices_of_one_request(server: Server, adapter: Adapter) -> None:
@@ -438,7 +439,8 @@ def test_nothing_the_model_writes_is_an_error(server: Server, value: str) -> Non
     for _, arguments in whole.calls:
         assert isinstance(json.loads(arguments), dict)
     assert streamed.calls[: len(whole.calls)] == whole.calls
-    if streamed.calls == whole.calls:
+    blank = not (has("0.31") or whole.content.strip())  # vLLM left white space out of a whole answer
+    if streamed.calls == whole.calls and not blank:
         assert (streamed.content, streamed.finish_reason) == (whole.content, whole.finish_reason)
 
 
