@@ -19,7 +19,7 @@ RAY := ray[serve]==2.60.0 pyarrow
 # For `make browser` alone.
 PLAYWRIGHT := playwright==1.65.2
 
-.PHONY: setup demo guide guides routes browser test test-servers test-others test-slow fuzz soak scale bench bench-serving bench-prompts lint docs release-check matrix clean
+.PHONY: setup demo guide guides routes browser test test-servers test-others test-slow fuzz soak scale clients bench bench-serving bench-prompts lint docs release-check matrix clean
 
 setup: $(READY)
 
@@ -61,6 +61,10 @@ test-slow: $(READY)
 fuzz: $(READY)
 	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install $(ATHERIS)
 	$(BIN)/python tests/fuzz.py $(ADAPTER)
+
+# Programs of real clients, or CLIENT, each in an environment of its own, on a server of every family, or of ADAPTER.
+clients: $(READY)
+	$(BIN)/python tests/serving/clients.py
 
 # Thousands of requests on every adapter's server, or ADAPTER's: SOAK_REQUESTS each; of what failed, the log is kept in .soak/.
 soak: $(READY)
@@ -108,4 +112,4 @@ matrix: $(READY)
 	$(BIN)/python tests/matrix.py $(RELEASES)
 
 clean:
-	rm -rf .venv build dist site *.egg-info .fuzz .matrix .scale .soak .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build dist site *.egg-info .clients .fuzz .matrix .scale .soak .hypothesis .mypy_cache .pytest_cache .ruff_cache

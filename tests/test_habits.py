@@ -32,6 +32,7 @@ def test_the_map_has_every_folder() -> None:
         "benchmarks",
         "docs",
         "fixtures",
+        "tests/clients",
         "tests/guides",
         "tests/helpers",
         "tests/serving",
