@@ -40,7 +40,14 @@ CLIENTS: dict[str, tuple[str, ...]] = {
     "langgraph_agent": ("langgraph==1.2.24", "langchain==1.5.2", "langchain-openai==1.7.4", "openai==3.57.0"),
     "pydantic_ai_agent": ("pydantic-ai-slim[openai]==2.68.0", "openai==3.57.0"),
     "litellm_completion": ("litellm==1.110.2", "openai==3.57.0"),
-    "qwen_agent_loop": ("qwen-agent==0.0.34", "openai==3.57.0", "numpy==2.3.5", "soundfile==0.14.0", "tqdm==4.70.1", "python-dateutil==2.9.0.post0"),
+    "qwen_agent_loop": (
+        "qwen-agent==0.0.34",
+        "openai==3.57.0",
+        "numpy==2.3.5",
+        "soundfile==0.14.0",
+        "tqdm==4.70.1",
+        "python-dateutil==2.9.0.post0",
+    ),
 }
 """What each program needs; the first is the client."""
 QUIET = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "PYTHONIOENCODING": "utf-8"}
