@@ -90,6 +90,10 @@ def behind(
 
 def parser_reads_template(subject: Subject) -> None:
     """What the template writes for a turn, the parser reads back: text, names and arguments."""
+    padded = {**USER, "content": f" {USER['content']}\n"}
+    prompts = [prompt_of(subject, [said], {}, True) for said in (USER, padded)]
+    if subject.adapter.trims and prompts[0] != prompts[1]:
+        raise Failed("white space around what a user says is written, though the adapter says that it trims")
 
     def holds(data: st.DataObject) -> None:
         format = subject.adapter.format
@@ -98,8 +102,6 @@ def parser_reads_template(subject: Subject) -> None:
         if subject.adapter.trims:
             content = content.strip()
         text, offered = turn(subject, tools, content, calls), [Tool(*tool) for tool in tools.items()]
-        if subject.adapter.trims and content and turn(subject, tools, f" {content}\n", calls) != text:
-            raise Failed(f"white space around {content!r} is written, though the adapter says that it trims")
         _begins_as_described(format, text, content, calls)
         read_every_way(format, offered, text, [data.draw(cuts(text))])
         reply = reply_of(format, offered, text)
