@@ -35,7 +35,7 @@ def bench(name: str, streams: Sequence[int], tools: Sequence[int], rounds: int) 
     """An adapter's load by the number of streams, and its grammars by parser and number of tools."""
     with servers(name) as started:
         for server in started.values():
-            run_of(server, max(streams))  # what is made once is made
+            run_of(server, max(streams, default=1))  # what is made once is made
         return {
             "load": {str(most): rounds_of(started, most, rounds) for most in streams},
             "grammar": {
@@ -140,14 +140,17 @@ def main() -> None:
         "adapters", nargs="*", default=list(ADAPTERS), metavar="ADAPTER", help="the results of others stay"
     )
     parser.add_argument("--folder", type=Path, default=HERE, help="where the two files go")
-    parser.add_argument("--streams", type=int, nargs="+", default=STREAMS)
+    parser.add_argument("--streams", type=int, nargs="*", default=STREAMS, help="none: the last results stay")
     parser.add_argument("--tools", type=int, nargs="*", default=TOOLS)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     asked = parser.parse_args()
     results = asked.folder / "serving.json"
     found = json.loads(results.read_text("utf-8")) if results.is_file() else {}
     for name in asked.adapters:
-        found[name] = bench(name, asked.streams, asked.tools, asked.rounds)
+        fresh = bench(name, asked.streams, asked.tools, asked.rounds)
+        found[name] = found.get(name, {}) | {
+            part: result for part, result in fresh.items() if any(result.values())
+        }
         results.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
         asked.folder.joinpath("serving.md").write_text(report(found), "utf-8")
     print("\n".join(judged(found)))
