@@ -73,7 +73,7 @@ try:
 except ImportError as error:
     raise UnsupportedVllmError(vllm.__version__, str(error)) from error
 
-KEEPS_MARKUP = tuple(map(int, vllm.__version__.split(".")[:2])) < (0, 31)
+KEEPS_MARKUP = vllm.__version_tuple__ < (0, 31)
 """vLLM answers a whole reply without calls as the model wrote it, whatever the parser says of its content."""
 
 _CALLED = {
