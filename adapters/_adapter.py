@@ -54,6 +54,8 @@ class Adapter:
     """Where its chat template is, `<name>.jinja`; and `generation/<name>/generation_config.json`, if it has one."""
     trims: bool = False
     """Its template takes white space off both ends of what is said, as the official one does."""
+    thinks: bool = False
+    """Its template takes `thinking`: the reply begins inside `<think>`, and what was thought before is not told again."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):

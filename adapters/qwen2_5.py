@@ -1,4 +1,4 @@
-"""Qwen2.5 Instruct, and other models of the `<tool_call>` form (Hermes).
+"""Qwen2.5 Instruct, QwQ, and other models of the `<tool_call>` form (Hermes).
 
     Let me check.
     <tool_call>
@@ -9,7 +9,7 @@
     </tool_call>
 
 Source: the chat template of Qwen/Qwen2.5-7B-Instruct (2,507 bytes, sha256 cd8e9439...527f); Qwen-Agent 0.0.34
-`nous_fncall_prompt.py` writes the same. The markers are one token each in Qwen2.5 (151657, 151658, not special)
+`nous_fncall_prompt.py` writes the same, and so does QwQ behind its reasoning (chat template of Qwen/QwQ-32B, 2,825 characters). The markers are one token each in Qwen2.5 (151657, 151658, not special)
 and four tokens each in Qwen2: they are matched as text. Qwen2.5-Coder writes a JSON fence or the bare object, and with
 examples in the prompt `<tools>` (vllm-project/vllm#32926, with counts); llama.cpp's parser of this form reads
 `<function=...>` besides (`tests/test-chat.cpp`).
@@ -21,7 +21,7 @@ from ._format import Format, HeadedCall, JsonCall
 
 QWEN2_5 = Adapter(
     name="qwen2_5",
-    models="Qwen2.5 Instruct; Qwen2 and Hermes fine-tunes that write <tool_call>",
+    models="Qwen2.5 Instruct, QwQ; Qwen2 and Hermes fine-tunes that write <tool_call>",
     format=Format(
         call=JsonCall(open="<tool_call>\n", close="\n</tool_call>"),
         lead="\n",
@@ -43,5 +43,6 @@ QWEN2_5 = Adapter(
             safe=True,
         ),
     ),
+    thinks=True,
     signs=(Signs(template="<args-json-object>"),),
 )

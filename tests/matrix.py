@@ -42,6 +42,7 @@ SERVED = (
     "tests/test_server.py",
     "tests/test_renderer.py",
     "tests/test_auto.py",
+    "tests/test_reasoning.py",
 )
 FAMILIES = "qwen2_5 chatglm3"
 """The plainest, and the one whose tokenizer is ours."""

@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from checkpoints import TEMPLATES, all_flags, change, codes, look, tiny, usual_flags
+from checkpoints import TEMPLATES, all_flags, change, codes, look, run, tiny, usual_flags
 from official import CHATGLM3, INTERNLM2, LLAMA3, QWEN2, QWEN2_5
 from tiny import FAMILIES, write_json
 from tokenizers import Tokenizer, models
 
 from chat_adapters.adapters import ADAPTERS, get, read_template
 from chat_adapters.toolkit.checkpoint import Checkpoint, read
-from chat_adapters.toolkit.doctor import WRITES_TEXT, examine
+from chat_adapters.toolkit.doctor import THINKING, WRITES_TEXT, examine
 from chat_adapters.toolkit.launch import generation_folder
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -166,6 +166,29 @@ def test_templates_that_ignore_tools_or_write_a_backslash(tmp_path: Path) -> Non
     diagnosis = look(tiny(tmp_path / "tools", "qwen2_5", f"{{{{ tools }}}}{{{{ '<think>{QWEN2_5}' }}}}"))
     assert not {"template-ignores-tools", "template-literal-newline"} & codes(diagnosis, "note")
     assert "template-thinks" in codes(diagnosis, "warning")
+
+
+@pytest.mark.parametrize(
+    ("family", "template", "tokens", "level"),
+    [
+        ("qwen2_5", "<think>", ["<think>", "</think>"], "note"),
+        ("qwen2_5", "<think>", [], "warning"),  # nothing to know the reasoning by
+        ("qwen2_5", "<think>{{ enable_thinking }}", ["<think>", "</think>"], "warning"),  # Qwen3
+        ("internlm2_5", "<think>", ["<think>", "</think>"], "warning"),
+    ],
+)
+def test_a_checkpoint_that_thinks(
+    family: str, template: str, tokens: list[str], level: str, tmp_path: Path
+) -> None:
+    folder = tiny(tmp_path, family, TEMPLATES[family] + template)
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.add_tokens(tokens)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    diagnosis = look(folder)
+    assert "template-thinks" in codes(diagnosis, level)
+    more = [part for flag in THINKING for part in flag] if level == "note" else []
+    assert all_flags(diagnosis) == [*usual_flags(family), *more]
+    assert run("flags", str(folder)).stdout.split() == all_flags(diagnosis)
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,9 @@ LEVELS = ("error", "warning", "note")
 PLUGIN = "chat_adapters"
 """The plugin's name in VLLM_PLUGINS."""
 COMPAT = f"chat_adapters.vllm_plugin.{OpenAICompat.__name__}"
+THINKS = re.compile("</?think>|enable_thinking")
+THINKING = (("--reasoning-parser", MODE), ("--default-chat-template-kwargs", '{"thinking":true}'))
+"""For a checkpoint that thinks first; without white space, which `chat-adapters flags` could not print."""
 ENCODERS = ("vision_config", "audio_config", "vision_tower", "mm_vision_tower", "visual", "thinker_config")
 """What the configurations of models say that take more than text."""
 MORE_THAN_TEXT = re.compile(r"VL|Vision|Llava|Audio|Omni|Mllama")
@@ -67,6 +70,8 @@ def examine(checkpoint: Checkpoint, named: Adapter | None = None, *, compat: boo
         flags.append(("--enable-auto-tool-choice",))
         flags.append(("--tool-call-parser", adapter.name))
         flags.append(("--chat-template", str(template_path(adapter))))
+        if _thinks(checkpoint, adapter):
+            flags += THINKING
         if compat:
             flags.append((MIDDLEWARE, COMPAT))
     findings.sort(key=lambda finding: LEVELS.index(finding.level))
@@ -194,13 +199,26 @@ def _of_template(checkpoint: Checkpoint, adapter: Adapter) -> Iterator[Finding]:
             r"its own chat template has \n outside any expression: the model would read a backslash and an n"
         )
         yield Finding("note", "template-literal-newline", text, instead)
-    if "<think>" in template or "enable_thinking" in template:
+    if _thinks(checkpoint, adapter):
+        yield Finding("note", "template-thinks", "it writes what it thinks before </think>", THINKING[0][0])
+    elif THINKS.search(template):
         yield Finding(
             "warning",
             "template-thinks",
             f"its own chat template knows of thinking (<think>), the one of {adapter.name} does not",
-            "if you need it, serve it with its own template and vLLM's own parser",
+            "if you need it, serve it with its own template and one of vLLM's reasoning parsers",
         )
+
+
+def _thinks(checkpoint: Checkpoint, adapter: Adapter) -> bool:
+    """Whether the checkpoint always thinks first, as our template can say; of Qwen3's kind a request decides."""
+    template = checkpoint.template or ""
+    return (
+        adapter.thinks
+        and "think>" in template
+        and "enable_thinking" not in template
+        and all(map(checkpoint.is_token, ("<think>", "</think>")))
+    )
 
 
 def _as_it_stands(template: str) -> str:

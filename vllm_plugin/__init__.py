@@ -82,6 +82,7 @@ def _tell_what_is_set() -> None:
 
 def _register_mode() -> None:
     from transformers import AutoConfig
+    from vllm.reasoning import ReasoningParserManager
     from vllm.renderers.registry import RENDERER_REGISTRY
     from vllm.tokenizers.registry import TokenizerRegistry
 
@@ -92,6 +93,7 @@ def _register_mode() -> None:
         TokenizerRegistry.register(MODE, f"{__name__}.tokenizer", "CheckpointTokenizer")
     if MODE not in RENDERER_REGISTRY.renderers:
         RENDERER_REGISTRY.register(MODE, f"{__name__}.renderer", "ContentRenderer")
+    ReasoningParserManager.register_lazy_module(MODE, f"{__name__}.reasoning", "ThinkParser")
     # What is registered is preferred to the code that a checkpoint names.
     AutoConfig.register(InternLM2Config.model_type, InternLM2Config, exist_ok=True)
 

@@ -24,6 +24,7 @@ try:
     from vllm.entrypoints.openai.responses.protocol import ResponsesRequest
     from vllm.exceptions import VLLMValidationError
     from vllm.inputs import TextPrompt, TokensPrompt
+    from vllm.reasoning.deepseek_r1_reasoning_parser import DeepSeekR1ReasoningParser
     from vllm.renderers import ChatParams, TokenizeParams
     from vllm.renderers.hf import HfRenderer, resolve_chat_template_content_format, safe_apply_chat_template
     from vllm.renderers.inputs import DictPrompt
@@ -73,9 +74,6 @@ try:
 except ImportError as error:
     raise UnsupportedVllmError(vllm.__version__, str(error)) from error
 
-KEEPS_MARKUP = vllm.__version_tuple__ < (0, 31)
-"""vLLM answers a whole reply without calls as the model wrote it, whatever the parser says of its content."""
-
 _CALLED = {
     ToolParser: (
         "adjust_request",
@@ -83,6 +81,7 @@ _CALLED = {
         "extract_tool_calls_streaming",
         "get_structural_tag",
     ),
+    DeepSeekR1ReasoningParser: ("has_engine_confirmed_reasoning_end",),
     HfRenderer: (
         "_build_tokens_prompt",
         "_tokenize_prompt",
@@ -129,7 +128,6 @@ def get_function_tools(tools: Sequence[Tool]) -> Sequence[ChatCompletionToolsPar
 
 
 __all__ = [
-    "KEEPS_MARKUP",
     "BuiltinToolParam",
     "CachedHfTokenizer",
     "ChatCompletionMessageParam",
@@ -137,6 +135,7 @@ __all__ = [
     "ChatCompletionToolsParam",
     "ChatParams",
     "ConversationMessage",
+    "DeepSeekR1ReasoningParser",
     "DeltaFunctionCall",
     "DeltaMessage",
     "DeltaToolCall",

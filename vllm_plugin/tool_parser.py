@@ -29,7 +29,6 @@ from ..adapters import Tool as OfferedTool
 from ..adapters import structural_tag as build_structural_tag
 from . import AUTO
 from ._vllm import (
-    KEEPS_MARKUP,
     BuiltinToolParam,
     ChatCompletionRequest,
     ChatCompletionToolsParam,
@@ -88,6 +87,10 @@ class AdapterToolParser(ToolParser):
         ]
         self._parser: Parser | ContinuedParser | None = None
         self._waiting: list[Event] = []
+        self._blank: list[str] = []
+        """White space that nothing was said before."""
+        self._said = False
+        self._wrote_markup = False
         self._goes_on = False
         """The last delta of a Responses stream went on with a call that an earlier one has begun."""
 
@@ -137,8 +140,8 @@ class AdapterToolParser(ToolParser):
         calls = [
             ToolCall(function=FunctionCall(name=call.name, arguments=call.arguments)) for call in reply.calls
         ]
-        # Of no calls at all such a vLLM takes the content.
-        called = bool(calls) or (KEEPS_MARKUP and reply.content != model_output)
+        # Of no calls at all vLLM takes the content as the model wrote it, before 0.31 and beside most reasoning parsers.
+        called = bool(calls) or reply.content != model_output
         return ExtractedToolCallInformation(
             tools_called=called, tool_calls=calls, content=reply.content or None
         )
@@ -170,14 +173,14 @@ class AdapterToolParser(ToolParser):
             events, self._waiting = events[:behind], events[behind:]
         if isinstance(request, ResponsesRequest):
             self._goes_on = isinstance(_first_of_calls(events), Arguments)
-        return _delta(events)
+        return self._delta(events)
 
     def finish_streaming(self) -> DeltaMessage | None:
         """What the end of the reply makes certain; vLLM adds it to the last delta."""
         if self._parser is None:
             return None
         parser, self._parser = self._parser, None
-        delta = _delta(self._waiting + parser.close())
+        delta = self._delta(self._waiting + parser.close(), last=True)
         self.watch.over(parser)
         if delta is not None and delta.content and self._goes_on:
             # Added to a delta that goes on with a call, text would make vLLM end the stream with an error.
@@ -188,6 +191,44 @@ class AdapterToolParser(ToolParser):
             )
             delta.content = None
         return delta
+
+    def _delta(self, events: list[Event], *, last: bool = False) -> DeltaMessage | None:
+        content = ""
+        calls: list[DeltaToolCall] = []
+        for event in events:
+            match event:
+                case Arguments():
+                    # vLLM sends what one delta says of a call as one entry.
+                    if calls and calls[-1].index == event.call and calls[-1].function:
+                        calls[-1].function.arguments = (calls[-1].function.arguments or "") + event.text
+                    else:
+                        calls.append(
+                            DeltaToolCall(index=event.call, function=DeltaFunctionCall(arguments=event.text))
+                        )
+                case Text():
+                    content += event.text
+                case CallBegin():
+                    calls.append(
+                        DeltaToolCall(
+                            index=event.call,
+                            id=make_tool_call_id(),
+                            type="function",
+                            function=DeltaFunctionCall(name=event.name, arguments=""),
+                        )
+                    )
+        content = self._without_blank(content, events, last)
+        if not calls:
+            return DeltaMessage(content=content) if content else None
+        return DeltaMessage(content=content, tool_calls=calls) if content else DeltaMessage(tool_calls=calls)
+
+    def _without_blank(self, content: str, events: list[Event], last: bool) -> str:
+        """What of the content is sent: of a whole reply vLLM leaves it out if it is white space beside calls."""
+        if self._said:
+            return content
+        self._wrote_markup |= not all(isinstance(event, Text) for event in events)
+        self._blank.append(content)
+        self._said = bool(content.strip()) or (last and not self._wrote_markup)
+        return "".join(self._blank) if self._said else ""
 
     def get_remaining_unstreamed_args(self) -> str:
         """Nothing: finish_streaming() gives what is left."""
@@ -315,35 +356,6 @@ def _text_behind_arguments(events: list[Event]) -> int:
 
 def _first_of_calls(events: list[Event]) -> Event | None:
     return next((event for event in events if isinstance(event, CallBegin | Arguments)), None)
-
-
-def _delta(events: list[Event]) -> DeltaMessage | None:
-    content = ""
-    calls: list[DeltaToolCall] = []
-    for event in events:
-        match event:
-            case Arguments():
-                # vLLM sends what one delta says of a call as one entry.
-                if calls and calls[-1].index == event.call and calls[-1].function:
-                    calls[-1].function.arguments = (calls[-1].function.arguments or "") + event.text
-                else:
-                    calls.append(
-                        DeltaToolCall(index=event.call, function=DeltaFunctionCall(arguments=event.text))
-                    )
-            case Text():
-                content += event.text
-            case CallBegin():
-                calls.append(
-                    DeltaToolCall(
-                        index=event.call,
-                        id=make_tool_call_id(),
-                        type="function",
-                        function=DeltaFunctionCall(name=event.name, arguments=""),
-                    )
-                )
-    if not calls:
-        return DeltaMessage(content=content) if content else None
-    return DeltaMessage(content=content, tool_calls=calls) if content else DeltaMessage(tool_calls=calls)
 
 
 def _is_text(request: ChatCompletionRequest | ResponsesRequest) -> bool:

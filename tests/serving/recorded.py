@@ -69,8 +69,7 @@ def through_vllm(adapter: Adapter, folder: Path, seen: str) -> tuple[str, list[t
     """What the caller gets of a recorded reply: its `reading`, but for three things that happen on the way.
 
     The tokens may give another text back than they were made of. vLLM ends the reply before a stop string, so that the
-    parser reads what is left; and it drops a text beside calls that is all white space (of a whole reply: streamed, it
-    went out before the calls).
+    parser reads what is left; and it drops a text that is all white space beside anything else.
     """
     message = reading(folder)
     content, calls = (
@@ -83,7 +82,7 @@ def through_vllm(adapter: Adapter, folder: Path, seen: str) -> tuple[str, list[t
         tools = [Tool(function["name"], function.get("parameters")) for function in functions]
         reply = reply_of(adapter.with_dialects(), tools, left)
         content, calls = reply.content, [(call.name, json.loads(call.arguments)) for call in reply.calls]
-    return content if content.strip() or not calls else "", calls
+    return content if content.strip() or content == left else "", calls
 
 
 def loads(arguments: str) -> bool:

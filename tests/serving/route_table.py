@@ -45,7 +45,6 @@ Answers = Mapping[Way, Future[Answer]]
 SAME, DIFFERENT = "same", "DIFFERENT"
 KNOWN = {
     "announced": "a call was cut or went bad when its name had been streamed: it stays one; whole, it is content",
-    "blank": "white space before a call had been streamed; of a whole reply, vLLM leaves it out",
     "stopped": "a stop string cut a call: on the Messages route the reason is stop_sequence, so that nobody executes it",
     "left out": "vLLM's stream of responses has no place for text in the delta that ends a call and the reply",
 }
@@ -93,10 +92,7 @@ def verdict(way: Way, answers: Answers, log: str) -> str:
     complete = tuple(call for call in answer.calls if isinstance(value(call[1]), dict))
     if complete != whole.calls:
         return DIFFERENT
-    if complete != answer.calls:
-        return "announced"
-    blank = not answer.text.strip() and not whole.text and answer.finish == whole.finish
-    return "blank" if blank else DIFFERENT
+    return "announced" if complete != answer.calls else DIFFERENT
 
 
 def values(answer: Answer) -> tuple[object, ...]:

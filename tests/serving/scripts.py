@@ -72,9 +72,11 @@ def said(adapter: Adapter, tools: Sequence[Mapping[str, Any]], text: str, stream
     counts = counts_of(adapter, reading)
     if not stream:
         reply = reply_of(format, offered, text)
-        # vLLM drops a text beside calls that is all white space.
-        content = reply.content if reply.content.strip() or not reply.calls else ""
-        return Said(content, tuple((call.name, call.arguments) for call in reply.calls), counts)
+        return Said(
+            without_blank(reply.content, text),
+            tuple((call.name, call.arguments) for call in reply.calls),
+            counts,
+        )
     content = "".join(event.text for event in reading.events if isinstance(event, Text))
     calls: list[tuple[str, str]] = []
     for event in reading.events:
@@ -82,7 +84,12 @@ def said(adapter: Adapter, tools: Sequence[Mapping[str, Any]], text: str, stream
             calls.append((event.name, ""))
         elif isinstance(event, Arguments):
             calls[-1] = (calls[-1][0], calls[-1][1] + event.text)
-    return Said(content, tuple(calls), counts)
+    return Said(without_blank(content, text), tuple(calls), counts)
+
+
+def without_blank(content: str, text: str) -> str:
+    """White space beside anything else is dropped, by vLLM of a whole reply and by the plugin of a stream."""
+    return content if content.strip() or content == text else ""
 
 
 def drawn(strategy: st.SearchStrategy[Any], count: int, number: int) -> list[Any]:
