@@ -172,6 +172,7 @@ def test_templates_that_ignore_tools_or_write_a_backslash(tmp_path: Path) -> Non
     ("family", "template", "tokens", "level"),
     [
         ("qwen2_5", "<think>", ["<think>", "</think>"], "note"),
+        ("r1_distill", "{{ content.split('</think>') }}", [], "note"),
         ("qwen2_5", "<think>", [], "warning"),  # nothing to know the reasoning by
         ("qwen2_5", "<think>{{ enable_thinking }}", ["<think>", "</think>"], "warning"),  # Qwen3
         ("internlm2_5", "<think>", ["<think>", "</think>"], "warning"),
