@@ -40,6 +40,7 @@ from .internlm2_5 import INTERNLM2_5
 from .llama3_1 import LLAMA3_1
 from .qwen2 import QWEN2
 from .qwen2_5 import QWEN2_5
+from .r1_distill import R1_DISTILL
 
 if TYPE_CHECKING:
     from ._choose import choose, look
@@ -140,7 +141,7 @@ __all__ = [
     "template_path",
 ]
 
-ADAPTERS = Registry((CHATGLM3, INTERNLM2_5, LLAMA3_1, QWEN2, QWEN2_5))
+ADAPTERS = Registry((CHATGLM3, INTERNLM2_5, LLAMA3_1, QWEN2, QWEN2_5, R1_DISTILL))
 """Every adapter by its name, with those that other installed packages bring; a new one of ours is one line here."""
 
 

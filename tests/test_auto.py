@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from official import CHATGLM3, INTERNLM2, LLAMA3, QWEN2, QWEN2_5
+from official import CHATGLM3, INTERNLM2, LLAMA3, QWEN2, QWEN2_5, R1_DISTILL
 
 from chat_adapters.adapters import ADAPTERS, TokenizerError, choose
 
@@ -20,6 +20,8 @@ LLAMA = set(ADAPTERS["llama3_1"].tokens)
         (CHATML | {"✿", "<tool_call>", "</tool_call>"}, QWEN2_5, "qwen2_5"),
         (set(ADAPTERS["internlm2_5"].tokens), INTERNLM2, "internlm2_5"),
         (set(ADAPTERS["chatglm3"].tokens), CHATGLM3, "chatglm3"),
+        (set(ADAPTERS["r1_distill"].tokens) | {"<tool_call>"}, R1_DISTILL, "r1_distill"),
+        (set(ADAPTERS["r1_distill"].tokens) | LLAMA, R1_DISTILL, "r1_distill"),
         (CHATML, QWEN2_5, "qwen2_5"),  # a fine-tune of Qwen2 that was taught <tool_call>
     ],
 )
@@ -32,6 +34,7 @@ def test_chosen(tokens: set[str], template: str, name: str) -> None:
     [
         (set(), None, r"llama3_1: the tokenizer does not know <\|begin_of_text\|>"),
         (CHATML, None, "qwen2_5: .* template is missing"),
+        (set(ADAPTERS["r1_distill"].tokens), R1_DISTILL, "r1_distill: .* does not say"),  # DeepSeek's own
         (CHATML, "{{ messages }}", "qwen2_5: .* does not say"),
         (CHATML | {"✿", "<tool_call>"}, QWEN2, "qwen2: the tokens are there"),  # Qwen3-Coder and its like
         (CHATML | {"✿"} | LLAMA, QWEN2 + LLAMA3, "llama3_1: fits; qwen2: fits"),
@@ -44,7 +47,7 @@ def test_refused(tokens: set[str], template: str | None, message: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "template"),
-    [("llama3_1", LLAMA3), ("qwen2", QWEN2), ("qwen2_5", QWEN2_5), ("internlm2_5", INTERNLM2)],
+    [("llama3_1", LLAMA3), ("qwen2", QWEN2), ("qwen2_5", QWEN2_5), ("internlm2_5", INTERNLM2), ("r1_distill", R1_DISTILL)],
 )
 def test_vllm_starts_with_the_adapter_or_not_at_all(name: str, template: str, tmp_path: Path) -> None:
     pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'vllm-chat-adapters[cpu]'")

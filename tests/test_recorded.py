@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recorded_replies import adapters_of, rows
+from recorded_replies import READERS, adapters_of, rows
 
 from chat_adapters.adapters import ADAPTERS, CallEnd, Format, Tool
 from chat_adapters.toolkit.checks import check_cuts, reply_of
@@ -37,7 +37,7 @@ def replies(shared_dir: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("word", ["none", "safe", "all"])
-@pytest.mark.parametrize("name", ADAPTERS)
+@pytest.mark.parametrize("name", READERS)
 def test_recorded_replies_differ_where_the_page_says(
     name: str, word: str, replies: list[dict[str, Any]]
 ) -> None:

@@ -85,7 +85,7 @@ def small(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return rendering(name, write_tiny_checkpoint(tmp_path_factory.mktemp(name), FAMILIES[name]))
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
+@pytest.fixture(scope="module", params=REAL)
 def real(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shared_dir: Path
 ) -> Rendering:

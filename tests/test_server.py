@@ -480,7 +480,7 @@ REAL_TOKENIZERS = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ADAPTERS)
+@pytest.mark.parametrize("name", REAL_TOKENIZERS)
 def test_real_vocabularies(vllm_installed: None, shared_dir: Path, tmp_path: Path, name: str) -> None:
     """With several API processes, and the tokenizer mode."""
     folder = shared_dir / "tokenizers" / REAL_TOKENIZERS[name]

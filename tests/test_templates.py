@@ -74,6 +74,13 @@ CHANGED_BEFORE_THE_TEMPLATE = {
     "qwen2_5/number_results": "vLLM refuses contents that are numbers",
     "qwen2_5/tools_empty": "vLLM refuses an empty list of tools",
     "qwen2_5/tools_key_order": "vLLM orders the keys of a tool, and drops those it does not know",
+    "r1_distill/bare_tools": "vLLM refuses tools without the wrapper",
+    "r1_distill/history_bare_call": "vLLM refuses calls without the wrapper",
+    "r1_distill/null_arguments": "vLLM refuses calls without arguments",
+    "r1_distill/null_contents_everywhere": "vLLM refuses null contents but the assistant's",
+    "r1_distill/number_results": "vLLM refuses contents that are numbers",
+    "r1_distill/tools_empty": "vLLM refuses an empty list of tools",
+    "r1_distill/tools_key_order": "vLLM orders the keys of a tool, and drops those it does not know",
 }
 """What vLLM's validation refuses or changes: its prompt is not the golden one."""
 

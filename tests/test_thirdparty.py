@@ -94,7 +94,7 @@ def test_a_change_that_breaks_it_is_found(
 @pytest.mark.parametrize(
     ("module", "said"),
     [
-        ("nothing_of_this_name", "is no adapter (chatglm3, internlm2_5, llama3_1, qwen2, qwen2_5, lantern), nor can"),
+        ("nothing_of_this_name", "is no adapter (chatglm3, internlm2_5, llama3_1, qwen2, qwen2_5, r1_distill, lantern), nor can"),
         ("json", "the module json has no Adapter"),
         ("json:dumps", "json:dumps is of type function, not an Adapter"),
         ("two_adapters", "name one: two_adapters:LANTERN, two_adapters:QWEN2"),

@@ -70,7 +70,7 @@ def deltas(page: Page) -> int:
 
 def test_every_adapter_shows_its_example(page: Page) -> None:
     names = page.locator("#adapter option").all_inner_texts()
-    assert {"chatglm3", "internlm2_5", "llama3_1", "qwen2", "qwen2_5"} <= {*names}
+    assert {"chatglm3", "internlm2_5", "llama3_1", "qwen2", "qwen2_5", "r1_distill"} <= {*names}
     for name in names:
         page.locator("#adapter").select_option(name)
         expect(page.locator("#message")).to_contain_text("Lima")

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from official import CHATGLM3, INTERNLM2, LLAMA3, QWEN2, QWEN2_5
+from official import CHATGLM3, INTERNLM2, LLAMA3, QWEN2, QWEN2_5, R1_DISTILL
 from tiny import FAMILIES, write_json, write_tiny_checkpoint
 from tokenizers import Tokenizer
 
@@ -36,6 +36,7 @@ TEMPLATES = {
     "qwen2_5": QWEN2_5,
     "internlm2_5": INTERNLM2,
     "chatglm3": CHATGLM3,
+    "r1_distill": R1_DISTILL,
 }
 SHARED = {"llama3_1": "llama3.1", "qwen2": "qwen2", "internlm2_5": "internlm2_5", "chatglm3": "chatglm3"}
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-__all__ = ["adapters_of", "rows"]
+__all__ = ["READERS", "adapters_of", "rows"]
 
 READ_BY = {
     "llama": ("llama3_1",),
@@ -15,6 +15,8 @@ READ_BY = {
     "chatglm3": ("chatglm3",),
 }
 """Which adapters read the replies of a model, by how its name begins: the first that fits."""
+READERS = sorted({name for names in READ_BY.values() for name in names})
+"""Those of which there are recorded replies."""
 
 
 def adapters_of(model: str) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from chat_adapters.adapters.internlm2_5 import INTERNLM2_5
 from chat_adapters.adapters.llama3_1 import LLAMA3_1
 from chat_adapters.adapters.qwen2 import QWEN2
 from chat_adapters.adapters.qwen2_5 import QWEN2_5
+from chat_adapters.adapters.r1_distill import R1_DISTILL
 from chat_adapters.vllm_plugin import MODE
 from chat_adapters.vllm_plugin.chatglm3 import build_tokenizer
 
@@ -95,6 +96,7 @@ INTERNLM2_CONFIG = {
     "bias": False,
 }
 
+MARKERS = (QWEN2_5.format.call.open.strip(), QWEN2_5.format.call.close.strip())
 FAMILIES = {
     family.adapter.name: family
     for family in (
@@ -104,7 +106,12 @@ FAMILIES = {
             QWEN2_5,
             QWEN2_CONFIG,
             arguments=(),  # it works without, too
-            plain=(QWEN2_5.format.call.open.strip(), QWEN2_5.format.call.close.strip()),
+            plain=MARKERS,
+        ),
+        Family(
+            R1_DISTILL,
+            QWEN2_CONFIG,
+            plain=("<think>", "</think>", *MARKERS),
         ),
         Family(CHATGLM3, CHATGLM_CONFIG, vocabulary="padded_vocab_size"),
         Family(INTERNLM2_5, INTERNLM2_CONFIG, begin="<s>"),
