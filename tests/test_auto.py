@@ -47,7 +47,13 @@ def test_refused(tokens: set[str], template: str | None, message: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "template"),
-    [("llama3_1", LLAMA3), ("qwen2", QWEN2), ("qwen2_5", QWEN2_5), ("internlm2_5", INTERNLM2), ("r1_distill", R1_DISTILL)],
+    [
+        ("llama3_1", LLAMA3),
+        ("qwen2", QWEN2),
+        ("qwen2_5", QWEN2_5),
+        ("internlm2_5", INTERNLM2),
+        ("r1_distill", R1_DISTILL),
+    ],
 )
 def test_vllm_starts_with_the_adapter_or_not_at_all(name: str, template: str, tmp_path: Path) -> None:
     pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'vllm-chat-adapters[cpu]'")

@@ -17,7 +17,7 @@ from replies import TIME, WEATHER, Reply, ask, faults, tool
 from server import DUMMY, Server, ServerFailed
 from tiny import FAMILIES, write_tiny_checkpoint
 
-from chat_adapters.adapters import ADAPTERS, Adapter, PythonCall, get, read_template
+from chat_adapters.adapters import Adapter, PythonCall, get, read_template
 from chat_adapters.toolkit.writing import write_arguments, write_reply
 from chat_adapters.vllm_plugin import MODE
 
