@@ -28,7 +28,7 @@ from vllm.tool_parsers import ToolParserManager
 from chat_adapters import vllm_plugin
 from chat_adapters.adapters import ADAPTERS, Adapter, Tool, get, structural_tag
 from chat_adapters.toolkit.checks import pieces
-from chat_adapters.vllm_plugin import register, tool_parser
+from chat_adapters.vllm_plugin import _tags, register, tool_parser
 from chat_adapters.vllm_plugin.settings import Settings
 from chat_adapters.vllm_plugin.tokenizer import CheckpointTokenizer
 from chat_adapters.vllm_plugin.tool_parser import tool_parser_class
@@ -374,7 +374,7 @@ def test_what_a_grammar_does_not_enforce_is_logged_once(
         asked = request([WEATHER, {"type": "function", "function": function}], tool_choice="required")
         parser("qwen2_5", tokenizer, asked).adjust_request(asked)
 
-    monkeypatch.setattr(tool_parser, "_schemas_logged", set())
+    monkeypatch.setattr(_tags, "_schemas_logged", set())
     for _ in range(2):
         ask("f", "a", "b\n")
     assert log == [

@@ -4,40 +4,32 @@ vLLM asks this module for a class by the adapter's name; each is made when it is
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from typing import Any, ClassVar, TypeVar
 
 from ..adapters import (
     ADAPTERS,
     Adapter,
-    Arguments,
-    CallBegin,
     ChatAdaptersError,
-    Choice,
     ContinuedParser,
-    Event,
     Format,
     Parser,
-    Text,
     choose,
     get,
     read_reply,
     stop_token_ids,
 )
 from ..adapters import Tool as OfferedTool
-from ..adapters import structural_tag as build_structural_tag
 from . import AUTO
+from ._deltas import Deltas
+from ._tags import structural_tag_builder
 from ._vllm import (
-    BuiltinToolParam,
     ChatCompletionRequest,
     ChatCompletionToolsParam,
-    DeltaFunctionCall,
     DeltaMessage,
-    DeltaToolCall,
     ExtractedToolCallInformation,
     FunctionCall,
-    FunctionToolParam,
     ResponsesRequest,
     StructuralTag,
     StructuredOutputsParams,
@@ -46,10 +38,8 @@ from ._vllm import (
     ToolCall,
     ToolChoiceAllowed,
     ToolParser,
-    VLLMValidationError,
     get_function_tools,
     limit_to_single_tool_call,
-    make_tool_call_id,
     register_vllm_structural_tag,
 )
 from ._watch import Watch, shortened
@@ -86,11 +76,7 @@ class AdapterToolParser(ToolParser):
             for tool in get_function_tools(tools or [])
         ]
         self._parser: Parser | ContinuedParser | None = None
-        self._waiting: list[Event] = []
-        self._blank: list[str] = []
-        """White space that nothing was said before."""
-        self._said = False
-        self._wrote_markup = False
+        self._deltas = Deltas()
         self._goes_on = False
         """The last delta of a Responses stream went on with a call that an earlier one has begun."""
 
@@ -164,23 +150,17 @@ class AdapterToolParser(ToolParser):
             if _is_text(request):
                 return DeltaMessage(content=delta_text)
             self._parser = self._new_parser(request)
-        events = self._parser.feed(delta_text)
-        if len(events) > 1 or self._waiting:
-            # One message says content before calls. Text behind a call waits for the next, or its order would be
-            # lost, and the Responses API would close the call that the text is behind.
-            events = self._waiting + events
-            behind = _text_behind_arguments(events)
-            events, self._waiting = events[:behind], events[behind:]
-        if isinstance(request, ResponsesRequest):
-            self._goes_on = isinstance(_first_of_calls(events), Arguments)
-        return self._delta(events)
+        delta = self._deltas.next(self._parser.feed(delta_text))
+        if delta is not None and isinstance(request, ResponsesRequest):
+            self._goes_on = bool(delta.tool_calls) and delta.tool_calls[0].id is None
+        return delta
 
     def finish_streaming(self) -> DeltaMessage | None:
         """What the end of the reply makes certain; vLLM adds it to the last delta."""
         if self._parser is None:
             return None
         parser, self._parser = self._parser, None
-        delta = self._delta(self._waiting + parser.close(), last=True)
+        delta = self._deltas.last(parser.close())
         self.watch.over(parser)
         if delta is not None and delta.content and self._goes_on:
             # Added to a delta that goes on with a call, text would make vLLM end the stream with an error.
@@ -191,44 +171,6 @@ class AdapterToolParser(ToolParser):
             )
             delta.content = None
         return delta
-
-    def _delta(self, events: list[Event], *, last: bool = False) -> DeltaMessage | None:
-        content = ""
-        calls: list[DeltaToolCall] = []
-        for event in events:
-            match event:
-                case Arguments():
-                    # vLLM sends what one delta says of a call as one entry.
-                    if calls and calls[-1].index == event.call and calls[-1].function:
-                        calls[-1].function.arguments = (calls[-1].function.arguments or "") + event.text
-                    else:
-                        calls.append(
-                            DeltaToolCall(index=event.call, function=DeltaFunctionCall(arguments=event.text))
-                        )
-                case Text():
-                    content += event.text
-                case CallBegin():
-                    calls.append(
-                        DeltaToolCall(
-                            index=event.call,
-                            id=make_tool_call_id(),
-                            type="function",
-                            function=DeltaFunctionCall(name=event.name, arguments=""),
-                        )
-                    )
-        content = self._without_blank(content, events, last)
-        if not calls:
-            return DeltaMessage(content=content) if content else None
-        return DeltaMessage(content=content, tool_calls=calls) if content else DeltaMessage(tool_calls=calls)
-
-    def _without_blank(self, content: str, events: list[Event], last: bool) -> str:
-        """What of the content is sent: of a whole reply vLLM leaves it out if it is white space beside calls."""
-        if self._said:
-            return content
-        self._wrote_markup |= not all(isinstance(event, Text) for event in events)
-        self._blank.append(content)
-        self._said = bool(content.strip()) or (last and not self._wrote_markup)
-        return "".join(self._blank) if self._said else ""
 
     def get_remaining_unstreamed_args(self) -> str:
         """Nothing: finish_streaming() gives what is left."""
@@ -275,7 +217,7 @@ def _adapter_of(tokenizer: TokenizerLike) -> Adapter:
 def tool_parser_class(adapter: Adapter) -> type[AdapterToolParser]:
     """The adapter's ToolParser class; its grammar is registered with vLLM."""
     key = f"chat_adapters.{adapter.name}"
-    register_vllm_structural_tag(key)(_structural_tag_builder(adapter))
+    register_vllm_structural_tag(key)(structural_tag_builder(adapter))
     wanted = current_settings().dialects
     # The settings know our own families' dialects: one that only another package has is on if it is safe.
     on = [
@@ -300,62 +242,6 @@ def __getattr__(name: str) -> type[ToolParser]:
         return tool_parser_class(get(name))
     except ChatAdaptersError as error:
         raise AttributeError(str(error)) from None
-
-
-def _structural_tag_builder(
-    adapter: Adapter,
-) -> Callable[[list[FunctionToolParam], list[BuiltinToolParam], Choice, bool, str], StructuralTag]:
-    def build(
-        tools: list[FunctionToolParam],
-        builtin_tools: list[BuiltinToolParam],
-        tool_choice: Choice,
-        reasoning: bool,
-        token_suffix: str = "",
-    ) -> StructuralTag:
-        # vLLM has pinned `strict`. Where nobody asked for it, `auto` holds a call to its form, and leaves its arguments.
-        offered = [
-            OfferedTool(
-                tool.function.name,
-                tool.function.parameters if tool_choice != "auto" or tool.function.strict else None,
-            )
-            for tool in tools
-        ]
-        try:
-            tag = build_structural_tag(adapter.format, offered, tool_choice, _log_unenforced)
-            return StructuralTag.model_validate(tag)
-        except ChatAdaptersError as error:
-            raise VLLMValidationError(str(error), parameter="tools") from error
-
-    return build
-
-
-MAX_SCHEMAS_LOGGED = 500
-_schemas_logged: set[tuple[str, tuple[str, ...]]] = set()
-
-
-def _log_unenforced(tool: str, places: tuple[str, ...]) -> None:
-    """Once for a schema, and no more of them in all than an operator would read."""
-    if (tool, places) in _schemas_logged or len(_schemas_logged) >= MAX_SCHEMAS_LOGGED:
-        return
-    _schemas_logged.add((tool, places))
-    more = f" and {len(places) - 10} more" if len(places) > 10 else ""
-    _log.warning("tool %r: its grammar does not enforce %s%s", tool, ", ".join(map(ascii, places[:10])), more)
-    if len(_schemas_logged) == MAX_SCHEMAS_LOGGED:
-        _log.warning("what the grammars of further tools do not enforce is not logged")
-
-
-def _text_behind_arguments(events: list[Event]) -> int:
-    """The place of the first text behind arguments; the end of the events if there is none."""
-    arguments = False
-    for place, event in enumerate(events):
-        if arguments and isinstance(event, Text):
-            return place
-        arguments |= isinstance(event, Arguments)
-    return len(events)
-
-
-def _first_of_calls(events: list[Event]) -> Event | None:
-    return next((event for event in events if isinstance(event, CallBegin | Arguments)), None)
 
 
 def _is_text(request: ChatCompletionRequest | ResponsesRequest) -> bool:
