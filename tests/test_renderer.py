@@ -1,6 +1,7 @@
 """`--tokenizer-mode chat_adapters`: what a request says is never a special token, and else nothing changes."""
 
 import asyncio
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'vllm-chat-adapters[cpu]'")
 
+from real_tokenizers import real_tokenizer
 from server import Server
 from tiny import FAMILIES, write_tiny_checkpoint
 from tokenizers import Tokenizer
@@ -28,14 +30,6 @@ from chat_adapters.adapters import Adapter, ChatAdaptersError, TokenizerError, g
 from chat_adapters.vllm_plugin import MODE, register
 from chat_adapters.vllm_plugin._contents import SpecialTokens
 from chat_adapters.vllm_plugin.renderer import ContentRenderer
-
-REAL = {
-    "chatglm3": "chatglm3",
-    "internlm2_5": "internlm2_5",
-    "llama3_1": "llama3.1",
-    "qwen2": "qwen2",
-    "qwen2_5": "qwen2",
-}
 
 
 @dataclass(frozen=True)
@@ -60,9 +54,9 @@ class Rendering:
 
     @cached_property
     def special(self) -> dict[str, int]:
-        """The special tokens and their ids."""
-        added = self.tokenizer.added_tokens_decoder.items()
-        return {token.content: id for id, token in added if token.special}
+        """The special tokens and their ids; those of the turns are, whatever the tokenizer says."""
+        added, turns = self.tokenizer.added_tokens_decoder.items(), get(self.name).tokens
+        return {token.content: id for id, token in added if token.special or token.content in turns}
 
     def params(self, template: str | None = None, **settings: Any) -> ChatParams:
         settings = {"add_generation_prompt": True, "tokenize": False, **settings}
@@ -85,13 +79,14 @@ def small(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return rendering(name, write_tiny_checkpoint(tmp_path_factory.mktemp(name), FAMILIES[name]))
 
 
-@pytest.fixture(scope="module", params=REAL)
+@pytest.fixture(scope="module", params=FAMILIES)
 def real(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shared_dir: Path
 ) -> Rendering:
     name = request.param
-    folder = shared_dir / "tokenizers" / REAL[name]
-    return rendering(name, write_tiny_checkpoint(tmp_path_factory.mktemp(name), FAMILIES[name], folder))
+    workdir = tmp_path_factory.mktemp(name)
+    folder = real_tokenizer(name, shared_dir, workdir / "tokenizer")
+    return rendering(name, write_tiny_checkpoint(workdir / "tiny", FAMILIES[name], folder))
 
 
 def prompt(
@@ -196,14 +191,17 @@ class Literally:
 
     def __init__(self, rendering: Rendering) -> None:
         tokens = rendering.tokenizer.added_tokens_decoder
-        self.ids = {token.content: id for id, token in tokens.items() if token.special}
+        self.ids = rendering.special
         self.strings = sorted(self.ids)
         single = {token.content for token in tokens.values() if token.single_word}
         self._pattern = "|".join(
             rf"(?<!\w){text}(?!\w)" if text in single else re.escape(text)
             for text in sorted(self.ids, key=len, reverse=True)
         )
-        self._tokenizer = Tokenizer.from_str(rendering.tokenizer.backend_tokenizer.to_str())
+        parts = json.loads(rendering.tokenizer.backend_tokenizer.to_str())
+        for token in parts["added_tokens"]:
+            token["special"] = token["content"] in self.ids
+        self._tokenizer = Tokenizer.from_str(json.dumps(parts))
         self._tokenizer.encode_special_tokens = True
 
     def special(self, piece: str | int) -> str:

@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from families import of_families
 from openai import BadRequestError, InternalServerError
+from real_tokenizers import real_tokenizer
 from recorded import as_sent, before_stop, load, loads, output, recorded, script, through_vllm, tools_of
 from releases import has
 from replies import TIME, WEATHER, Reply, ask, faults, tool
 from server import DUMMY, Server, ServerFailed
 from tiny import FAMILIES, write_tiny_checkpoint
 
-from chat_adapters.adapters import Adapter, PythonCall, get, read_template
+from chat_adapters.adapters import ADAPTERS, Adapter, PythonCall, get, read_template
 from chat_adapters.toolkit.writing import write_arguments, write_reply
 from chat_adapters.vllm_plugin import MODE
 
@@ -470,20 +471,11 @@ def test_a_wrong_parser_name_lists_ours(vllm_installed: None, tmp_path: Path) ->
         pass
 
 
-REAL_TOKENIZERS = {
-    "llama3_1": "llama3.1",
-    "qwen2": "qwen2",
-    "qwen2_5": "qwen2",
-    "internlm2_5": "internlm2_5",
-    "chatglm3": "chatglm3",
-}
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("name", REAL_TOKENIZERS)
+@pytest.mark.parametrize("name", ADAPTERS)
 def test_real_vocabularies(vllm_installed: None, shared_dir: Path, tmp_path: Path, name: str) -> None:
     """With several API processes, and the tokenizer mode."""
-    folder = shared_dir / "tokenizers" / REAL_TOKENIZERS[name]
+    folder = real_tokenizer(name, shared_dir, tmp_path / "tokenizer")
     model = write_tiny_checkpoint(tmp_path / "tiny", FAMILIES[name], folder)
     arguments = (*DUMMY, "--tokenizer-mode", MODE, "--api-server-count", "2")
     with Server(model, name, *arguments, workdir=tmp_path, command="vllm") as server:

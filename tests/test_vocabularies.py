@@ -23,7 +23,7 @@ SPLIT = (
 )
 LLAMA3 = ("llama-models", "llama_models/llama3/tokenizer.model", SPLIT % "{1,3}")
 QWEN2 = ("dashscope", "dashscope/resources/qwen.tiktoken", SPLIT % "")
-VOCABULARIES = {"llama3_1": LLAMA3, "qwen2": QWEN2, "qwen2_5": QWEN2}
+VOCABULARIES = {"llama3_1": LLAMA3, "qwen2": QWEN2, "qwen2_5": QWEN2, "r1_distill": QWEN2}
 
 
 @cache

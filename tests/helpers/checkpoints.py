@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from official import CHATGLM3, INTERNLM2, LLAMA3, QWEN2, QWEN2_5, R1_DISTILL
+from real_tokenizers import real_tokenizer
 from tiny import FAMILIES, write_json, write_tiny_checkpoint
 from tokenizers import Tokenizer
 
@@ -38,7 +39,8 @@ TEMPLATES = {
     "chatglm3": CHATGLM3,
     "r1_distill": R1_DISTILL,
 }
-SHARED = {"llama3_1": "llama3.1", "qwen2": "qwen2", "internlm2_5": "internlm2_5", "chatglm3": "chatglm3"}
+SHARED = ("llama3_1", "qwen2", "internlm2_5", "chatglm3", "r1_distill")
+"""Families whose real tokenizer tells them: Qwen2.5's is not among those at hand."""
 
 
 def tiny(
@@ -62,7 +64,7 @@ def tiny(
 
 def real(folder: Path, shared: Path, family: str, template: str, config: Mapping[str, object]) -> Path:
     """A checkpoint around a real tokenizer."""
-    shutil.copytree(shared / "tokenizers" / SHARED[family], folder)
+    shutil.copytree(real_tokenizer(family, shared, folder.with_name("made")), folder)
     write_json(folder / "config.json", {**FAMILIES[family].config, **config})
     (folder / "chat_template.jinja").write_text(template, "utf-8")
     (folder / "model.safetensors").touch()

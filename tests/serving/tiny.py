@@ -66,6 +66,11 @@ class Family:
     vocabulary: str = "vocab_size"
     """What its configuration calls the number of tokens."""
 
+    @property
+    def special(self) -> tuple[str, ...]:
+        """The tokens of its turns that the tokenizer calls special."""
+        return tuple(token for token in self.adapter.tokens if token not in self.plain)
+
 
 QWEN2_CONFIG = {"architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "hidden_act": "silu"}
 LLAMA_CONFIG = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_act": "silu"}
@@ -96,7 +101,6 @@ INTERNLM2_CONFIG = {
     "bias": False,
 }
 
-MARKERS = (QWEN2_5.format.call.open.strip(), QWEN2_5.format.call.close.strip())
 FAMILIES = {
     family.adapter.name: family
     for family in (
@@ -106,12 +110,17 @@ FAMILIES = {
             QWEN2_5,
             QWEN2_CONFIG,
             arguments=(),  # it works without, too
-            plain=MARKERS,
+            plain=(QWEN2_5.format.call.open.strip(), QWEN2_5.format.call.close.strip()),
         ),
         Family(
             R1_DISTILL,
             QWEN2_CONFIG,
-            plain=("<think>", "</think>", *MARKERS),
+            plain=(
+                *R1_DISTILL.turn_tokens[1:3],
+                *("<think>", "</think>"),
+                *(R1_DISTILL.format.call.open.strip(), R1_DISTILL.format.call.close.strip()),
+            ),
+            begin=R1_DISTILL.turn_tokens[0],
         ),
         Family(CHATGLM3, CHATGLM_CONFIG, vocabulary="padded_vocab_size"),
         Family(INTERNLM2_5, INTERNLM2_CONFIG, begin="<s>"),
@@ -154,7 +163,7 @@ def write_tiny_checkpoint(directory: Path, family: Family, tokenizer_from: Path 
                 "eos_token": end,
                 "unk_token": None,  # as the real ones say; left out, transformers takes <|endoftext|> for Qwen2
                 "pad_token": end,
-                "additional_special_tokens": list(family.adapter.tokens),
+                "additional_special_tokens": list(family.special),
                 "clean_up_tokenization_spaces": False,
                 "model_max_length": 32768,
             },
@@ -198,7 +207,7 @@ def small_tokenizer(family: Family) -> Tokenizer:
         show_progress=False,
     )
     tokenizer.train_from_iterator([TEXT, RUNS], trainer)
-    tokens = dict.fromkeys((*filter(None, [family.begin]), *family.adapter.tokens))
+    tokens = dict.fromkeys((*filter(None, [family.begin]), *family.special))
     tokenizer.add_special_tokens([AddedToken(token, special=True) for token in tokens])
     tokenizer.add_tokens([AddedToken(token, normalized=False) for token in family.plain])
     if family.begin:
