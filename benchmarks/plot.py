@@ -8,7 +8,7 @@ __all__ = ["plot"]
 
 WIDTH, HEIGHT = 760, 440
 LEFT, RIGHT, TOP, BOTTOM = 64, 150, 40, 48
-COLOURS = ("#0b6e4f", "#1b9e77", "#2a9d8f", "#66a61e", "#a6d854")
+COLOURS = ("#0b6e4f", "#1b9e77", "#2a9d8f", "#66a61e", "#a6d854", "#006d77")
 GREYS = ("#7b3294", "#d95f02", "#e7298a", "#a6761d", "#666666", "#e31a1c", "#6a3d9a", "#b15928", "#1f78b4")
 
 

@@ -56,7 +56,7 @@ CALL, OTHER = ("f", '{"a": 1}'), ("f", '{"a": 2}')
     ("content", "calls", "finish", "stream", "same"),
     [
         ("", (CALL,), "tool_calls", False, True),
-        ("\n", (CALL,), "tool_calls", True, True),
+        ("\n", (CALL,), "tool_calls", True, False),
         ("", (OTHER,), "tool_calls", False, False),
         ("", (), "stop", False, False),
         ("Hm.", (CALL,), "tool_calls", False, False),
