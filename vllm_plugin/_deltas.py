@@ -1,6 +1,6 @@
 """What a reply's events become: vLLM's message of one delta."""
 
-from ..adapters import Arguments, CallBegin, Event, Text
+from ..adapters import Arguments, CallBegin, Event, Markup, Text
 from ._vllm import DeltaFunctionCall, DeltaMessage, DeltaToolCall, make_tool_call_id
 
 __all__ = ["Deltas"]
@@ -14,23 +14,19 @@ class Deltas:
         self._blank: list[str] = []
         """White space that nothing was said before."""
         self._said = False
-        self._wrote_markup = False
+        self._beside_text = False
+        """Whether there was anything but text."""
 
-    def next(self, events: list[Event]) -> DeltaMessage | None:
-        """What these events say; None for nothing that can be said yet."""
-        if len(events) > 1 or self._waiting:
+    def message(self, events: list[Event], *, last: bool = False) -> DeltaMessage | None:
+        """What these events say, the last of a reply with all that has waited; None for nothing that can be said yet."""
+        if last:
+            events = self._waiting + events
+        elif len(events) > 1 or self._waiting:
             # One message says content before calls. Text behind a call waits for the next, or its order would be
             # lost, and the Responses API would close the call that the text is behind.
             events = self._waiting + events
             behind = _text_behind_arguments(events)
             events, self._waiting = events[:behind], events[behind:]
-        return self._message(events, last=False)
-
-    def last(self, events: list[Event]) -> DeltaMessage | None:
-        """What the end of the reply says, and what has waited for it."""
-        return self._message(self._waiting + events, last=True)
-
-    def _message(self, events: list[Event], last: bool) -> DeltaMessage | None:
         content = ""
         calls: list[DeltaToolCall] = []
         for event in events:
@@ -54,18 +50,23 @@ class Deltas:
                             function=DeltaFunctionCall(name=event.name, arguments=""),
                         )
                     )
-        if not self._said:
-            content = self._without_blank(content, events, last)
-        if not calls:
-            return DeltaMessage(content=content) if content else None
-        return DeltaMessage(content=content, tool_calls=calls) if content else DeltaMessage(tool_calls=calls)
+                case Markup():
+                    self._beside_text = True
+        if content or last:
+            content = self._without_blank(content, last and not (calls or self._beside_text))
+        if calls:
+            self._beside_text = True
+            return (
+                DeltaMessage(content=content, tool_calls=calls) if content else DeltaMessage(tool_calls=calls)
+            )
+        return DeltaMessage(content=content) if content else None
 
-    def _without_blank(self, content: str, events: list[Event], last: bool) -> str:
+    def _without_blank(self, content: str, all_there_was: bool) -> str:
         """What of the content is sent: of a whole reply vLLM leaves it out if it is white space beside calls."""
-        self._wrote_markup = self._wrote_markup or not all(isinstance(event, Text) for event in events)
-        if content:
-            self._blank.append(content)
-        self._said = bool(content.strip()) or (last and not self._wrote_markup)
+        if self._said:
+            return content
+        self._blank.append(content)
+        self._said = all_there_was or bool(content.strip())
         return "".join(self._blank) if self._said else ""
 
 

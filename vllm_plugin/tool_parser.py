@@ -150,9 +150,9 @@ class AdapterToolParser(ToolParser):
             if _is_text(request):
                 return DeltaMessage(content=delta_text)
             self._parser = self._new_parser(request)
-        delta = self._deltas.next(self._parser.feed(delta_text))
-        if delta is not None and isinstance(request, ResponsesRequest):
-            self._goes_on = bool(delta.tool_calls) and delta.tool_calls[0].id is None
+        delta = self._deltas.message(self._parser.feed(delta_text))
+        if isinstance(request, ResponsesRequest) and delta is not None and delta.tool_calls:
+            self._goes_on = delta.tool_calls[0].id is None
         return delta
 
     def finish_streaming(self) -> DeltaMessage | None:
@@ -160,7 +160,7 @@ class AdapterToolParser(ToolParser):
         if self._parser is None:
             return None
         parser, self._parser = self._parser, None
-        delta = self._deltas.last(parser.close())
+        delta = self._deltas.message(parser.close(), last=True)
         self.watch.over(parser)
         if delta is not None and delta.content and self._goes_on:
             # Added to a delta that goes on with a call, text would make vLLM end the stream with an error.
