@@ -9,8 +9,9 @@
     </tool_call>
 
 Source: the chat template of Qwen/Qwen2.5-7B-Instruct (2,507 bytes, sha256 cd8e9439...527f); Qwen-Agent 0.0.34
-`nous_fncall_prompt.py` writes the same, and so does QwQ behind its reasoning (chat template of Qwen/QwQ-32B, 2,825 characters). The markers are one token each in Qwen2.5 (151657, 151658, not special)
-and four tokens each in Qwen2: they are matched as text. Qwen2.5-Coder writes a JSON fence or the bare object, and with
+`nous_fncall_prompt.py` writes the same, and so does QwQ behind its reasoning (chat template of Qwen/QwQ-32B, 2,825
+characters). The markers are one token each in Qwen2.5 (151657, 151658, not special) and four tokens each in Qwen2:
+they are matched as text. Qwen2.5-Coder writes a JSON fence or the bare object, and with
 examples in the prompt `<tools>` (vllm-project/vllm#32926, with counts); llama.cpp's parser of this form reads
 `<function=...>` besides (`tests/test-chat.cpp`).
 """

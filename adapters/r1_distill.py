@@ -9,11 +9,10 @@
     </tool_call>
 
 They were trained on no form of calls that a prompt could show them: their template tells of calls in the history, in markers that
-their vocabularies lack, and never of tools. So the form is Qwen2.5's, whose markers are tokens of its distills (151657 and 151658), and
-which the system text explains.
+their vocabularies lack, and never of tools. So the form is Qwen2.5's, which the system text explains.
 
 Source: the chat template of deepseek-ai/DeepSeek-R1-Distill-Qwen-32B, which those on Llama have, too; the added tokens in the
-`tokenizer.json` of the distills on Qwen2.5 (151643 to 151649) and on Llama (128000, 128001, 128011 to 128014).
+`tokenizer.json` of the distills on Qwen2.5 (from 151643 on).
 """
 
 from ._adapter import Adapter, Signs

@@ -15,7 +15,7 @@ pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'vllm-cha
 
 from formats import INVENTED
 from pydantic import ValidationError
-from recorded import reading
+from recorded import loads, reading, without_blank
 from releases import need
 from tiny import FAMILIES, write_tiny_checkpoint
 from transformers import AutoTokenizer
@@ -142,9 +142,7 @@ def test_fixture_through_vllm(case: Path, tokenizers: dict[str, Any]) -> None:
         calls = [(call["name"], call["arguments"]) for call in message["tool_calls"]]
     else:
         content, calls = text, []
-    if content != text and not content.strip():
-        content = ""  # vLLM drops white space beside anything else
-    expected = content, calls
+    expected = without_blank(content, text), calls
 
     said, found = whole(name, tokenizer, text, asked)
     assert (said, [(called, json.loads(arguments)) for called, arguments in found]) == expected
@@ -159,13 +157,6 @@ def test_fixture_through_vllm(case: Path, tokenizers: dict[str, Any]) -> None:
         assert (streamed_text, announced) == (said, found)
     else:  # what was announced cannot be taken back; whole, it is content
         assert [call for call in announced if loads(call[1])] == found
-
-
-def loads(arguments: str) -> bool:
-    try:
-        return isinstance(json.loads(arguments), dict)
-    except ValueError:
-        return False
 
 
 def test_every_name_is_known_to_vllm() -> None:

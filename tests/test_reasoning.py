@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'vllm-chat-adapters[cpu]'")
 
-from replies import WEATHER, faults
+from recorded import loads, without_blank
+from replies import WEATHER, ask, faults
 from routes import SHAPES, Ask
 from server import DUMMY, Server
 from tiny import FAMILIES, write_tiny_checkpoint
@@ -141,8 +142,11 @@ def replies_of(draw: st.DrawFn, name: str) -> tuple[str, Said]:
     if not end:
         return begin + thought, Said(thought, "", ())
     reply = reply_of(get(name).with_dialects(), [Tool(CALL[0], WEATHER["function"]["parameters"])], behind)
-    content = reply.content if reply.content.strip() or reply.content == behind else ""
-    said = Said(thought, content, tuple((call.name, call.arguments) for call in reply.calls))
+    said = Said(
+        thought,
+        without_blank(reply.content, behind),
+        tuple((call.name, call.arguments) for call in reply.calls),
+    )
     return f"{begin}{thought}</think>{behind}", said
 
 
@@ -229,13 +233,6 @@ def test_vllm_keeps_nothing_of_a_stream(tokenizer: Any) -> None:
     )
 
 
-def loads(arguments: str) -> bool:
-    try:
-        return isinstance(json.loads(arguments), dict)
-    except ValueError:
-        return False
-
-
 # On a real server
 
 
@@ -251,24 +248,10 @@ def thinking(
         yield server
 
 
-def chat(server: Server, stream: bool, **asked: Any) -> tuple[Said, str]:
-    """What a chat request is answered with, and the prompt that it became."""
-    create: Any = server.client.chat.completions.create
-    extra = {"return_token_ids": True, **asked.pop("extra_body", {})}
-    answer = create(model=server.name, stream=stream, extra_body=extra, **{"messages": USER, "tools": [WEATHER], **asked})  # fmt: skip
-    prompt: list[int] = []
-    thought, content = "", ""
-    calls: list[tuple[str, str]] = []
-    for chunk in answer if stream else [answer]:
-        prompt += (chunk.model_extra or {}).get("prompt_token_ids") or []
-        for choice in chunk.choices:
-            part = choice.delta if stream else choice.message
-            thought += (part.model_extra or {}).get("reasoning") or ""
-            content += part.content or ""
-            for call in part.tool_calls or []:
-                calls += [(call.function.name, "")] if call.id else []
-                calls[-1] = (calls[-1][0], calls[-1][1] + (call.function.arguments or ""))
-    return Said(thought, content, tuple(calls)), server.text(prompt)
+def chat(server: Server, stream: bool, reply: str, **asked: Any) -> tuple[Said, str]:
+    """What a request is answered with if the model writes this, and the prompt that it became."""
+    found = ask(server, stream=stream, replay=reply, **{"messages": USER, "tools": [WEATHER], **asked})
+    return Said(found.reasoning, found.content, found.calls), server.text(found.prompt_ids)
 
 
 USER: list[dict[str, Any]] = [{"role": "user", "content": "What is the weather in Paris?"}]
@@ -280,7 +263,7 @@ def test_chat(thinking: Server, stream: bool) -> None:
     adapter = get(thinking.adapter)
     end = adapter.stop_tokens[0]
     reply = f"{THOUGHT}</think>\n\n{write_reply(adapter.format, CALL)}"
-    said, prompt = chat(thinking, stream, extra_body=thinking.replay(reply + end))
+    said, prompt = chat(thinking, stream, reply + end)
     assert said == Said(THOUGHT, "", (CALL,))
     assert prompt.endswith("<think>\n")
     function = {"name": CALL[0], "arguments": CALL[1]}
@@ -291,9 +274,7 @@ def test_chat(thinking: Server, stream: bool) -> None:
         {"role": "assistant", "content": f"{THOUGHT}</think>\n\nIt is 22 degrees."},
         *USER,
     ]  # fmt: skip
-    said, prompt = chat(
-        thinking, stream, messages=history, extra_body=thinking.replay(f"Hm.</think>22.{end}")
-    )
+    said, prompt = chat(thinking, stream, f"Hm.</think>22.{end}", messages=history)
     assert said == Said("Hm.", "22.", ())
     assert THOUGHT not in prompt
     assert write_reply(adapter.format, CALL) in prompt
@@ -303,9 +284,7 @@ def test_chat(thinking: Server, stream: bool) -> None:
 @pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "get_weather"}}])
 def test_the_grammar_begins_behind_the_reasoning(thinking: Server, stream: bool, choice: Any) -> None:
     """Random weights write what follows: under the grammar, a call."""
-    said, _ = chat(
-        thinking, stream, tool_choice=choice, max_tokens=400, seed=1, extra_body=thinking.replay(f"{THOUGHT}</think>")
-    )  # fmt: skip
+    said, _ = chat(thinking, stream, f"{THOUGHT}</think>", tool_choice=choice, max_tokens=400, seed=1)
     assert (said.reasoning, said.content) == (THOUGHT, "")
     assert [(name, list(faults(arguments, WEATHER["function"]["parameters"]))) for name, arguments in said.calls] == [
         ("get_weather", [])

@@ -26,6 +26,7 @@ from chat_adapters.adapters import ADAPTERS, JsonCall, Tool, get
 from chat_adapters.toolkit.checks import reply_of
 
 jinja2 = pytest.importorskip("jinja2")
+pytest.importorskip("jinja2.meta")
 tokenizers = pytest.importorskip("tokenizers")
 transformers = pytest.importorskip("transformers")
 
@@ -383,6 +384,14 @@ def test_a_prompt_begins_the_next_one(adapter: str, switches: Json, request: Jso
             else:
                 rendered = prompt + reply(adapter, message, lead_of_reply(adapter, before))
     assert render(adapter, {**request, "messages": messages}).startswith(rendered)
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_an_adapter_says_whether_its_template_can_think(adapter: str) -> None:
+    knows = "thinking" in jinja2.meta.find_undeclared_variables(jinja2.Environment().parse(template(adapter)))
+    assert ADAPTERS[adapter].thinks == knows
+    request = {"messages": [{"role": "user", "content": "?"}], "chat_template_kwargs": {"thinking": True}}
+    assert render(adapter, request).endswith("<think>\n") == knows
 
 
 def one_call_a_turn(messages: list[Json]) -> list[Json]:

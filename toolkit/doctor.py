@@ -19,6 +19,7 @@ PLUGIN = "chat_adapters"
 """The plugin's name in VLLM_PLUGINS."""
 COMPAT = f"chat_adapters.vllm_plugin.{OpenAICompat.__name__}"
 THINKS = re.compile("</?think>|enable_thinking")
+"""What the templates of models that think have in them."""
 THINKING = (("--reasoning-parser", MODE), ("--default-chat-template-kwargs", '{"thinking":true}'))
 """For a checkpoint that thinks first; without white space, which `chat-adapters flags` could not print."""
 ENCODERS = ("vision_config", "audio_config", "vision_tower", "mm_vision_tower", "visual", "thinker_config")
@@ -215,7 +216,7 @@ def _thinks(checkpoint: Checkpoint, adapter: Adapter) -> bool:
     template = checkpoint.template or ""
     return (
         adapter.thinks
-        and "think>" in template
+        and THINKS.search(template) is not None
         and "enable_thinking" not in template
         and all(map(checkpoint.is_token, ("<think>", "</think>")))
     )

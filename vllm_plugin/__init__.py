@@ -25,7 +25,7 @@ else:
 __all__ = ["AUTO", "MODE", "TESTED", "OpenAICompat", "UnsupportedVllmError", "register"]
 
 MODE = "chat_adapters"
-"""The tokenizer mode in which contents cannot hold special tokens."""
+"""The tokenizer mode in which contents cannot hold special tokens; and the reasoning parser."""
 
 TESTED = ("0.29", "0.30", "0.31", "0.32")
 """The vLLM releases that the suite has been run on: `make matrix`."""
@@ -46,7 +46,8 @@ class UnsupportedVllmError(ChatAdaptersError):
 
 
 def register() -> None:
-    """Makes each adapter known as `--tool-call-parser NAME`, and `auto`; `--tokenizer-mode`; InternLM2's configuration.
+    """Makes each adapter known as `--tool-call-parser NAME`, and `auto`; `chat_adapters` as `--tokenizer-mode` and as
+    `--reasoning-parser`; InternLM2's configuration.
 
     It imports what vLLM has imported anyway, and can be called any number of times. The parsers, their grammars, the
     tokenizer mode and the adapters of other packages are loaded when one is chosen.
@@ -69,7 +70,7 @@ def register() -> None:
     if new:
         _tell_what_is_untested()
         _tell_what_is_set()
-    _register_mode()
+    _register_what_is_no_adapter()
 
 
 def _tell_what_is_set() -> None:
@@ -80,7 +81,7 @@ def _tell_what_is_set() -> None:
         _log.warning("chat_adapters: settings that differ from the defaults: %s", differs)
 
 
-def _register_mode() -> None:
+def _register_what_is_no_adapter() -> None:
     from transformers import AutoConfig
     from vllm.reasoning import ReasoningParserManager
     from vllm.renderers.registry import RENDERER_REGISTRY

@@ -82,7 +82,12 @@ def through_vllm(adapter: Adapter, folder: Path, seen: str) -> tuple[str, list[t
         tools = [Tool(function["name"], function.get("parameters")) for function in functions]
         reply = reply_of(adapter.with_dialects(), tools, left)
         content, calls = reply.content, [(call.name, json.loads(call.arguments)) for call in reply.calls]
-    return content if content.strip() or content == left else "", calls
+    return without_blank(content, left), calls
+
+
+def without_blank(content: str, text: str) -> str:
+    """White space beside anything else is dropped, by vLLM of a whole reply and by the plugin of a stream."""
+    return content if content.strip() or content == text else ""
 
 
 def loads(arguments: str) -> bool:

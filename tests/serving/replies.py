@@ -26,6 +26,7 @@ class Reply:
     prompt_ids: tuple[int, ...]
     pieces: int = 1
     """In how many pieces content and arguments came."""
+    reasoning: str = ""
 
 
 def tool(name: str, parameters: object = None, **more: object) -> dict[str, Any]:
@@ -102,12 +103,13 @@ def _whole(completion: ChatCompletion) -> Reply:
         finish_reason=choice.finish_reason,
         token_ids=_extra(choice, "token_ids"),
         prompt_ids=_extra(completion, "prompt_token_ids"),
+        reasoning=_reasoning(choice.message),
     )
 
 
 def gathered(chunks: Iterable[ChatCompletionChunk]) -> Reply:
     """Put a stream together, and hold it to what clients rely on."""
-    content = ""
+    content, reasoning = "", ""
     names: list[str] = []
     call_ids: set[str] = set()
     arguments: list[str] = []
@@ -122,6 +124,7 @@ def gathered(chunks: Iterable[ChatCompletionChunk]) -> Reply:
             finish_reason = choice.finish_reason
             token_ids += _extra(choice, "token_ids")
             content += choice.delta.content or ""
+            reasoning += _reasoning(choice.delta)
             pieces += bool(choice.delta.content)
             for call in choice.delta.tool_calls or ():
                 assert call.function is not None
@@ -139,9 +142,14 @@ def gathered(chunks: Iterable[ChatCompletionChunk]) -> Reply:
                 arguments[call.index] += call.function.arguments or ""
                 pieces += bool(call.function.arguments)
     calls = tuple(zip(names, arguments, strict=True))
-    return Reply(content, calls, finish_reason, token_ids, prompt_ids, pieces)
+    return Reply(content, calls, finish_reason, token_ids, prompt_ids, pieces, reasoning)
 
 
 def _extra(answer: BaseModel, name: str) -> tuple[int, ...]:
     """Token ids, which vLLM adds to OpenAI's fields."""
     return tuple((answer.model_extra or {}).get(name) or ())
+
+
+def _reasoning(message: BaseModel) -> str:
+    """What vLLM adds where the server has a reasoning parser."""
+    return (message.model_extra or {}).get("reasoning") or ""

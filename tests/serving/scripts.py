@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from counters import Counts, counts_of
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from recorded import as_sent, before_stop, load, output, recorded, tools_of
+from recorded import as_sent, before_stop, load, output, recorded, tools_of, without_blank
 from replies import tool
 from server import Server
 
@@ -85,11 +85,6 @@ def said(adapter: Adapter, tools: Sequence[Mapping[str, Any]], text: str, stream
         elif isinstance(event, Arguments):
             calls[-1] = (calls[-1][0], calls[-1][1] + event.text)
     return Said(without_blank(content, text), tuple(calls), counts)
-
-
-def without_blank(content: str, text: str) -> str:
-    """White space beside anything else is dropped, by vLLM of a whole reply and by the plugin of a stream."""
-    return content if content.strip() or content == text else ""
 
 
 def drawn(strategy: st.SearchStrategy[Any], count: int, number: int) -> list[Any]:
